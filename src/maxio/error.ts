@@ -1,0 +1,67 @@
+/**
+ * Owns the one error the Maxio client throws, by what a worker can do about it. Refuses to know what that will be.
+ * The public part (`kind`, `status`, `messages`) may be shown to operators; the raw body never leaves the client.
+ */
+
+/**
+ * | kind | when | what is known |
+ * |---|---|---|
+ * | missing | 404 with Maxio's empty body | the thing is not there |
+ * | rejected | 400, 409 and 422 about the request itself, other 4xx | nothing was changed; repeating it changes nothing |
+ * | duplicate | 409 DuplicatePrevention | an earlier request with this token arrived; its outcome is not told |
+ * | throttled | 429 | nothing was done; the whole site must pause |
+ * | blocked | 422 that speaks of the account, whatever the endpoint | the site is unavailable |
+ * | unauthorized | 401, 403 | nothing was done; the key may be wrong (single spurious 401s are on record) |
+ * | unavailable | could not be sent, or a read failed (5xx, timeout, HTML, truncated JSON) | nothing was changed |
+ * | ambiguous | a write was sent and no trustworthy answer came (reset, timeout, 5xx, HTML, truncated JSON) | it may or may not have happened, or may still happen |
+ */
+export type MaxioErrorKind =
+  | 'missing'
+  | 'rejected'
+  | 'duplicate'
+  | 'throttled'
+  | 'blocked'
+  | 'unauthorized'
+  | 'unavailable'
+  | 'ambiguous';
+
+export interface MaxioErrorParts {
+  kind: MaxioErrorKind;
+  /** The request in words, such as `create customer`; never a URL with values in it. */
+  call: string;
+  status?: number | undefined;
+  /** Maxio's own messages, flattened, at most ten of at most 200 characters. */
+  messages?: string[] | undefined;
+  /** From an integer Retry-After, in ms. */
+  retryAfterMs?: number | undefined;
+  /** False when no byte of the request can have reached Maxio, so its slot is free at once. */
+  sent: boolean;
+  /** False when no complete answer came: the request may still be at work at Maxio, so its slot stays taken. */
+  answered: boolean;
+  cause?: unknown;
+}
+
+export class MaxioError extends Error {
+  readonly kind: MaxioErrorKind;
+  readonly call: string;
+  readonly status: number | undefined;
+  readonly messages: string[];
+  readonly retryAfterMs: number | undefined;
+  readonly sent: boolean;
+  readonly answered: boolean;
+
+  constructor(parts: MaxioErrorParts) {
+    const what = parts.status === undefined ? parts.kind : `${parts.kind}, HTTP ${parts.status}`;
+    super(`Maxio: ${parts.call}: ${what}${parts.messages?.length ? `: ${parts.messages.join('; ')}` : ''}`, {
+      cause: parts.cause,
+    });
+    this.name = 'MaxioError';
+    this.kind = parts.kind;
+    this.call = parts.call;
+    this.status = parts.status;
+    this.messages = parts.messages ?? [];
+    this.retryAfterMs = parts.retryAfterMs;
+    this.sent = parts.sent;
+    this.answered = parts.answered;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Owns the shapes of the Maxio Advanced Billing API that we read and write, after the tolerant parser has been over them.
+ * Ids are strings, states are open strings, timestamps stay ISO 8601 text with the site's offset (compare as instants only).
+ * Refuses to know SCIM. Source: developers.maxio.com, customers and subscriptions.
+ */
+
+/** The customer fields we may write. `null` clears a field; a missing key leaves it alone. */
+export interface CustomerFields {
+  first_name?: string;
+  last_name?: string;
+  email?: string;
+  organization?: string | null;
+  phone?: string | null;
+  address?: string | null;
+  address_2?: string | null;
+  city?: string | null;
+  state?: string | null;
+  zip?: string | null;
+  country?: string | null;
+  locale?: string | null;
+}
+
+export interface Customer extends Required<CustomerFields> {
+  id: string;
+  reference: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Subscription {
+  id: string;
+  /** One of `SUBSCRIPTION_STATES` or a word Maxio has added since. */
+  state: string;
+  reference: string | null;
+  /** Absent when the site's catalogue has no products. */
+  productHandle: string | undefined;
+  productPriceInCents: number | undefined;
+  currentPeriodEndsAt: string | undefined;
+  /** A cancel is scheduled for the end of the period. */
+  ending: boolean;
+  cancellationMessage: string | null;
+  customerId: string | undefined;
+  updatedAt: string;
+}
+
+export interface SiteFacts {
+  id: string;
+  subdomain: string;
+  name: string;
+  test: boolean;
+  relationshipInvoicingEnabled: boolean;
+}
+
+export interface NewSubscription {
+  productHandle: string;
+  paymentCollectionMethod: string;
+  /** The subscription's own reference, our mark; Maxio does not promise that it is unique. */
+  reference: string;
+  customer: { kind: 'new'; reference: string; fields: CustomerFields } | { kind: 'existing'; id: string };
+}
+
+export const SUBSCRIPTION_STATES = [
+  'pending',
+  'failed_to_create',
+  'trialing',
+  'assessing',
+  'active',
+  'soft_failure',
+  'past_due',
+  'suspended',
+  'canceled',
+  'expired',
+  'paused',
+  'unpaid',
+  'trial_ended',
+  'on_hold',
+  'awaiting_signup',
+  'awaiting_signup_date',
+] as const;
+
+export type SubscriptionState = (typeof SUBSCRIPTION_STATES)[number];
