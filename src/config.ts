@@ -1,31 +1,31 @@
-/** Placeholder of the types; the schema follows. */
+/**
+ * Owns the configuration: the only reader of the environment; answers with checked, typed settings.
+ * Refuses to start halfway: every problem is collected and told at once, and secrets leave here only wrapped.
+ * The rule of each variable is in `config-schema.ts`, from which .env.example is generated.
+ */
+import { z } from 'zod';
+import packageJson from '../package.json' with { type: 'json' };
+import { ConfigError } from './config-error.ts';
+import { demoFlag, otherVariables, port, redisUrl, secretToken, serviceSchema, serviceUrl, siteSchema } from './config-schema.ts';
+import { readSites, type SiteConfig } from './config-sites.ts';
+import {
+  type Environment,
+  parseSettings,
+  readSecretFiles,
+  refuseUnknown,
+  secretNames,
+  settingNames,
+  withoutEmpty,
+} from './config-source.ts';
 import type { Secret } from './secret.ts';
 
-export interface SiteConfig {
-  /** `<region>.<subdomain>`, for example `us.acme`: the name of the site in Redis keys, logs, metrics and /health. */
-  key: string;
-  region: 'us' | 'eu';
-  subdomain: string;
-  apiKey: Secret;
-  /** Loopback only: a sandbox in place of the real host. */
-  baseUrl?: string | undefined;
-  productHandle?: string | undefined;
-  paymentCollectionMethod: 'automatic' | 'remittance' | 'prepaid' | 'invoice';
-  callsPerHour: number;
-  maxConcurrency: number;
-  /** 3,600 except in tests. `callsPerHour` calls are allowed in any rolling window of this length. */
-  budgetWindowSeconds: number;
-  /** 130 except in tests: how long an unanswered call may still take effect at Maxio. */
-  unknownOutcomeSeconds: number;
-  deprovision: 'cancel' | 'cancel_at_period_end' | 'hold';
-  scimToken: Secret;
-  idp: 'okta' | 'entra' | 'generic';
-}
+export { ConfigError, type SiteConfig };
 
 export interface Config {
   role: 'api' | 'worker' | 'all';
   host: string;
   port: number;
+  /** Without a trailing slash. */
   publicUrl: string;
   redisUrl: Secret;
   redisDurability: 'required' | 'asserted' | 'relaxed';
@@ -33,4 +33,102 @@ export interface Config {
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   backlogLimit: number;
   sites: SiteConfig[];
+  /** `name:kill`, `name:stall` or `name:throw`; present only when every site is a loopback sandbox. */
+  failpoint?: string | undefined;
+  version: string;
+}
+
+/**
+ * Reads the configuration of the service.
+ * @throws ConfigError with every problem found, none of them showing a secret
+ */
+export function readConfig(env: Environment = process.env): Config {
+  const problems: string[] = [];
+  const given = withoutEmpty(env);
+  const known = [...settingNames(serviceSchema), ...settingNames(siteSchema), ...otherVariables];
+  refuseUnknown(given, known, false, problems);
+  const raw = readSecretFiles(given, [...secretNames(serviceSchema), ...secretNames(siteSchema)], process.cwd(), problems);
+  const service = parseSettings(serviceSchema, raw, problems);
+  const sites = readSites(raw, raw.SITES_FILE, problems);
+
+  for (const site of sites) {
+    if (service && site.scimToken.reveal() === service.OPS_TOKEN.reveal()) {
+      problems.push(
+        `OPS_TOKEN and the SCIM_TOKEN of ${site.key} are the same; an identity provider must not reach /ops, so give each its own`,
+      );
+    }
+    if (service?.FAILPOINT !== undefined && site.baseUrl === undefined) {
+      problems.push(`FAILPOINT is for sandboxes only and ${site.key} has no MAXIO_BASE_URL; unset it`);
+    }
+  }
+  if (service?.REDIS_DURABILITY_ASSERTED && service.REDIS_DURABILITY_RELAXED) {
+    problems.push('REDIS_DURABILITY_ASSERTED and REDIS_DURABILITY_RELAXED contradict each other; keep one of them');
+  }
+  if (!service || problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    role: service.ROLE,
+    host: service.HOST,
+    port: service.PORT,
+    publicUrl: service.PUBLIC_URL ?? `http://localhost:${service.PORT}`,
+    redisUrl: service.REDIS_URL,
+    redisDurability: service.REDIS_DURABILITY_RELAXED ? 'relaxed' : service.REDIS_DURABILITY_ASSERTED ? 'asserted' : 'required',
+    opsToken: service.OPS_TOKEN,
+    logLevel: service.LOG_LEVEL,
+    backlogLimit: service.BACKLOG_LIMIT,
+    sites,
+    failpoint: service.FAILPOINT,
+    version: packageJson.version,
+  };
+}
+
+/** Lists every secret of a configuration, for the logger's mask. */
+export function secretsOf(config: Config): Secret[] {
+  return [config.redisUrl, config.opsToken, ...config.sites.flatMap((site) => [site.apiKey, site.scimToken])];
+}
+
+/**
+ * Reads the settings of one of the small programs, ignoring what only the service needs.
+ * @throws ConfigError
+ */
+function readFew<T extends z.ZodObject>(schema: T, env: Environment): z.output<T> {
+  const problems: string[] = [];
+  const raw = readSecretFiles(withoutEmpty(env), secretNames(schema), process.cwd(), problems);
+  const settings = parseSettings(schema, raw, problems);
+  if (!settings || problems.length > 0) throw new ConfigError(problems);
+  return settings;
+}
+
+const sandboxSchema = z.object({ SANDBOX_PORT: port.default(8090) });
+const demoSchema = z.object({
+  PORT: port.default(8080),
+  SANDBOX_PORT: port.default(8090),
+  DEMO_EMPTY: demoFlag.default(false),
+  REDIS_URL: redisUrl.optional().meta({ secret: true }),
+});
+const cliSchema = z.object({
+  MAXIO_SCIM_URL: serviceUrl.default('http://localhost:8080'),
+  OPS_TOKEN: secretToken.describe('Use the OPS_TOKEN of the service.').meta({ secret: true }),
+});
+
+/** Reads the port of the sandbox (SANDBOX_PORT, default 8090). */
+export function readSandboxPort(env: Environment = process.env): number {
+  return readFew(sandboxSchema, env).SANDBOX_PORT;
+}
+
+/** Reads the options of the demo; without `redisUrl` it brings its own Redis. */
+export function readDemoOptions(env: Environment = process.env): {
+  port: number;
+  sandboxPort: number;
+  empty: boolean;
+  redisUrl?: Secret | undefined;
+} {
+  const { PORT, SANDBOX_PORT, DEMO_EMPTY, REDIS_URL } = readFew(demoSchema, env);
+  return { port: PORT, sandboxPort: SANDBOX_PORT, empty: DEMO_EMPTY, redisUrl: REDIS_URL };
+}
+
+/** Reads where the command line finds the service and its OPS_TOKEN. */
+export function readCliOptions(env: Environment = process.env): { opsUrl: string; opsToken: Secret } {
+  const { MAXIO_SCIM_URL, OPS_TOKEN } = readFew(cliSchema, env);
+  return { opsUrl: MAXIO_SCIM_URL, opsToken: OPS_TOKEN };
 }

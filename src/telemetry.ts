@@ -1,0 +1,175 @@
+/**
+ * Owns the names, labels and buckets of every metric, in one registry per process.
+ * Refuses to know when something is measured: others call the fields, and gauges that come from a snapshot are set by ops at
+ * scrape time. Labels are bounded (site, operation, outcome, route template); nothing about a person is ever a label.
+ * Names follow Prometheus (prometheus.io/docs/practices/naming) and, for HTTP, the stable OpenTelemetry conventions.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Telemetry = ReturnType<typeof createTelemetry>;
+
+const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const callSeconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40];
+/** Up to a day, with a bound at 300 s: the objective for a leaver. */
+const convergenceSeconds = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 14_400, 86_400];
+const waitSeconds = [0.001, 0.01, 0.1, 1, 5, 30, 60, 300, 900, 3_600];
+
+/** HTTP on both sides of the service, and who was refused at the door. */
+function httpMetrics(registers: Registry[]) {
+  return {
+    requestSeconds: new Histogram({
+      name: 'http_server_request_duration_seconds',
+      help: 'Duration of answered SCIM and ops requests.',
+      labelNames: ['http_request_method', 'http_route', 'http_response_status_code', 'site'] as const,
+      buckets: requestSeconds,
+      registers,
+    }),
+    callSeconds: new Histogram({
+      name: 'http_client_request_duration_seconds',
+      help: 'Duration of calls to Maxio, from sending to the complete answer or the failure.',
+      labelNames: ['http_request_method', 'url_template', 'http_response_status_code', 'error_type', 'site'] as const,
+      buckets: callSeconds,
+      registers,
+    }),
+    authFailures: new Counter({
+      name: 'scim_auth_failures_total',
+      help: 'Requests refused for their credentials.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+  };
+}
+
+/** The way of a change from its acknowledgement to Maxio. */
+function syncMetrics(registers: Registry[]) {
+  return {
+    lagSeconds: new Gauge({
+      name: 'scim_sync_lag_seconds',
+      help: 'Age of the oldest acknowledged change that is not yet true at Maxio.',
+      labelNames: ['site', 'operation'] as const,
+      registers,
+    }),
+    pending: new Gauge({
+      name: 'scim_sync_pending',
+      help: 'People with an acknowledged change that is not yet true at Maxio.',
+      labelNames: ['site', 'operation'] as const,
+      registers,
+    }),
+    convergenceSeconds: new Histogram({
+      name: 'scim_sync_convergence_seconds',
+      help: 'Time from the acknowledgement of a change to its end.',
+      labelNames: ['site', 'operation', 'outcome'] as const,
+      buckets: convergenceSeconds,
+      registers,
+    }),
+    attempts: new Counter({
+      name: 'scim_sync_attempts_total',
+      help: 'Runs of the reconciler by outcome.',
+      labelNames: ['site', 'operation', 'outcome'] as const,
+      registers,
+    }),
+    sweepRung: new Counter({
+      name: 'scim_sweep_rung_total',
+      help: 'People the sweep rang for again: those who wait in a backlog, and those whose bell was lost.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    parked: new Gauge({
+      name: 'scim_parked',
+      help: 'People whose change Maxio refused and who wait for an operator.',
+      labelNames: ['site', 'reason'] as const,
+      registers,
+    }),
+    parkedOldestSeconds: new Gauge({
+      name: 'scim_parked_oldest_seconds',
+      help: 'Age of the oldest parked change.',
+      labelNames: ['site', 'reason'] as const,
+      registers,
+    }),
+    held: new Gauge({
+      name: 'scim_held_changes',
+      help: 'Changes a guard keeps back until a human decides.',
+      labelNames: ['site', 'guard'] as const,
+      registers,
+    }),
+    guardTrips: new Counter({
+      name: 'scim_guard_trips_total',
+      help: 'How often a guard began to hold changes back.',
+      labelNames: ['site', 'guard'] as const,
+      registers,
+    }),
+  };
+}
+
+/** The call budget of each Maxio site and what Maxio left unanswered. */
+function maxioMetrics(registers: Registry[]) {
+  const labelNames = ['site'] as const;
+  return {
+    budgetLimit: new Gauge({ name: 'maxio_budget_limit', help: 'Calls allowed in a rolling window.', labelNames, registers }),
+    budgetUsed: new Gauge({
+      name: 'maxio_budget_used',
+      help: 'Calls charged in the current rolling window.',
+      labelNames,
+      registers,
+    }),
+    budgetWaitSeconds: new Histogram({
+      name: 'maxio_budget_wait_seconds',
+      help: 'Wait of a call for its charge and its slot.',
+      labelNames: ['site', 'lane'] as const,
+      buckets: waitSeconds,
+      registers,
+    }),
+    breakerOpen: new Gauge({ name: 'maxio_breaker_open', help: '1 while calls to the site are paused.', labelNames, registers }),
+    unknownOutcomes: new Counter({
+      name: 'maxio_unknown_outcomes_total',
+      help: 'Writes sent to Maxio whose answer did not arrive.',
+      labelNames: ['site', 'operation'] as const,
+      registers,
+    }),
+  };
+}
+
+/** The store, the workers and the build. */
+function platformMetrics(registers: Registry[]) {
+  return {
+    durableWriteSeconds: new Histogram({
+      name: 'redis_durable_write_seconds',
+      help: 'Duration of the write probe of the readiness check.',
+      buckets: [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2],
+      registers,
+    }),
+    redisDurable: new Gauge({
+      name: 'redis_durable',
+      help: '1 when Redis is set so that an acknowledged change survives a power cut, or the operator asserts it.',
+      registers,
+    }),
+    redisAofWriteOk: new Gauge({ name: 'redis_aof_write_ok', help: '1 when the last append to the file succeeded.', registers }),
+    redisMemoryRatio: new Gauge({ name: 'redis_memory_ratio', help: 'Used memory by maxmemory; 0 without a limit.', registers }),
+    workerHeartbeat: new Gauge({
+      name: 'worker_heartbeat_timestamp_seconds',
+      help: 'Unix time of the last turn of a worker.',
+      labelNames: ['instance'] as const,
+      registers,
+    }),
+    buildInfo: new Gauge({ name: 'scim_build_info', help: 'Always 1.', labelNames: ['version'] as const, registers }),
+  };
+}
+
+/**
+ * Creates the metrics of one process.
+ * @param build version shown in `scim_build_info`; `processMetrics: false` leaves out the metrics of Node itself (tests)
+ */
+export function createTelemetry(build: { version: string; processMetrics?: boolean }) {
+  const registry = new Registry();
+  const registers = [registry];
+  if (build.processMetrics !== false) collectDefaultMetrics({ register: registry });
+  const metrics = {
+    registry,
+    ...httpMetrics(registers),
+    ...syncMetrics(registers),
+    ...maxioMetrics(registers),
+    ...platformMetrics(registers),
+  };
+  metrics.buildInfo.set({ version: build.version }, 1);
+  return metrics;
+}
