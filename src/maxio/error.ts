@@ -38,6 +38,10 @@ export interface MaxioErrorParts {
   sent: boolean;
   /** False when no complete answer came: the request may still be at work at Maxio, so its slot stays taken. */
   answered: boolean;
+  /** Our own words for what went wrong, such as `no answer in 40000 ms`; free of values. */
+  reason?: string | undefined;
+  /** True when the caller's signal ended the call: it then says nothing about Maxio. */
+  aborted?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -49,12 +53,13 @@ export class MaxioError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly sent: boolean;
   readonly answered: boolean;
+  readonly reason: string | undefined;
+  readonly aborted: boolean;
 
   constructor(parts: MaxioErrorParts) {
     const what = parts.status === undefined ? parts.kind : `${parts.kind}, HTTP ${parts.status}`;
-    super(`Maxio: ${parts.call}: ${what}${parts.messages?.length ? `: ${parts.messages.join('; ')}` : ''}`, {
-      cause: parts.cause,
-    });
+    const why = [...(parts.reason ? [parts.reason] : []), ...(parts.messages ?? [])].join('; ');
+    super(`Maxio: ${parts.call}: ${what}${why ? `: ${why}` : ''}`, { cause: parts.cause });
     this.name = 'MaxioError';
     this.kind = parts.kind;
     this.call = parts.call;
@@ -63,5 +68,7 @@ export class MaxioError extends Error {
     this.retryAfterMs = parts.retryAfterMs;
     this.sent = parts.sent;
     this.answered = parts.answered;
+    this.reason = parts.reason;
+    this.aborted = parts.aborted ?? false;
   }
 }

@@ -1,0 +1,44 @@
+/**
+ * Owns the closed table of everything this product may ever ask of Maxio: an API key has no scopes, so this list is the scope.
+ * Purging, deleting customers and every site-wide route are absent on purpose. Refuses to know how a call is sent.
+ * Source: developers.maxio.com, customers and subscriptions.
+ */
+
+export interface Call {
+  /** The call in words, for errors and logs. */
+  readonly words: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `{id}` where an id goes; safe as a metric label. */
+  readonly template: string;
+}
+
+export const CALLS = {
+  readSite: { words: 'read site', method: 'GET', template: '/site.json' },
+  lookupCustomer: { words: 'look up customer', method: 'GET', template: '/customers/lookup.json' },
+  readCustomer: { words: 'read customer', method: 'GET', template: '/customers/{id}.json' },
+  createCustomer: { words: 'create customer', method: 'POST', template: '/customers.json' },
+  updateCustomer: { words: 'update customer', method: 'PUT', template: '/customers/{id}.json' },
+  listSubscriptions: { words: 'list subscriptions', method: 'GET', template: '/customers/{id}/subscriptions.json' },
+  createSubscription: { words: 'create subscription', method: 'POST', template: '/subscriptions.json' },
+  cancelSubscription: { words: 'cancel subscription', method: 'DELETE', template: '/subscriptions/{id}.json' },
+  delayCancel: { words: 'schedule cancel', method: 'POST', template: '/subscriptions/{id}/delayed_cancel.json' },
+  undoDelayedCancel: { words: 'undo scheduled cancel', method: 'DELETE', template: '/subscriptions/{id}/delayed_cancel.json' },
+  reactivate: { words: 'reactivate subscription', method: 'PUT', template: '/subscriptions/{id}/reactivate.json' },
+  hold: { words: 'hold subscription', method: 'POST', template: '/subscriptions/{id}/hold.json' },
+  resume: { words: 'resume subscription', method: 'POST', template: '/subscriptions/{id}/resume.json' },
+} as const satisfies Record<string, Call>;
+
+/** The shape of every id Maxio has ever issued, with room for what its versioning rules allow; keeps `..` and `/` out of paths. */
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/**
+ * Builds the path of a call.
+ * @throws TypeError when the template wants an id and this is none; the value is not repeated
+ */
+export function pathOf(call: Call, id?: string, query?: Record<string, string>): string {
+  if (call.template.includes('{id}') && !(id !== undefined && ID.test(id))) {
+    throw new TypeError(`Maxio: ${call.words}: not an id of Maxio`);
+  }
+  const path = call.template.replace('{id}', encodeURIComponent(id ?? ''));
+  return query === undefined ? path : `${path}?${new URLSearchParams(query)}`;
+}

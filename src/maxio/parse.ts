@@ -1,0 +1,115 @@
+/**
+ * Owns the tolerant reading of Maxio's JSON into our types: unknown keys are dropped, unknown states kept, ids become strings.
+ * Tolerance ends where a wrong act would begin: no id, no state or another shape is "not an answer", never a default.
+ * Source: developers.maxio.com "Versioning" (attributes may appear, ids need not stay integers), customers and subscriptions.
+ */
+import { z } from 'zod';
+import type { Customer, SiteFacts, Subscription } from './types.ts';
+
+const id = z.union([z.int().nonnegative().transform(String), z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)]);
+const text = z.union([z.string(), z.number().transform(String)]).nullish();
+const textOrNull = text.transform((value) => value ?? null);
+const textOrEmpty = text.transform((value) => value ?? '');
+const textOrNone = text.transform((value) => value ?? undefined);
+const flag = z
+  .boolean()
+  .nullish()
+  .transform((value) => value === true);
+const cents = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^-?\d+$/)
+      .transform(Number),
+  ])
+  .nullish();
+
+const customer: z.ZodType<Customer> = z.object({
+  id,
+  reference: textOrNull,
+  first_name: textOrEmpty,
+  last_name: textOrEmpty,
+  email: textOrEmpty,
+  organization: textOrNull,
+  phone: textOrNull,
+  address: textOrNull,
+  address_2: textOrNull,
+  city: textOrNull,
+  state: textOrNull,
+  zip: textOrNull,
+  country: textOrNull,
+  locale: textOrNull,
+  created_at: textOrEmpty,
+  updated_at: textOrEmpty,
+});
+
+const subscription = z
+  .object({
+    id,
+    state: z.string().min(1),
+    reference: textOrNull,
+    product: z.object({ handle: textOrNone, price_in_cents: cents }).nullish(),
+    product_price_in_cents: cents,
+    current_period_ends_at: textOrNone,
+    cancel_at_end_of_period: flag,
+    delayed_cancel_at: textOrNone,
+    scheduled_cancellation_at: textOrNone,
+    cancellation_message: textOrNull,
+    customer: z.object({ id }).nullish(),
+    updated_at: textOrEmpty,
+  })
+  .transform(
+    (raw): Subscription => ({
+      id: raw.id,
+      state: raw.state,
+      reference: raw.reference,
+      productHandle: raw.product?.handle,
+      productPriceInCents: raw.product_price_in_cents ?? raw.product?.price_in_cents ?? undefined,
+      currentPeriodEndsAt: raw.current_period_ends_at,
+      ending: raw.cancel_at_end_of_period || Boolean(raw.delayed_cancel_at) || Boolean(raw.scheduled_cancellation_at),
+      cancellationMessage: raw.cancellation_message,
+      customerId: raw.customer?.id,
+      updatedAt: raw.updated_at,
+    }),
+  );
+
+const site = z
+  .object({
+    id,
+    subdomain: z.string(),
+    name: textOrEmpty,
+    test: z.boolean(),
+    relationship_invoicing_enabled: flag,
+  })
+  .transform(
+    (raw): SiteFacts => ({
+      id: raw.id,
+      subdomain: raw.subdomain,
+      name: raw.name,
+      test: raw.test,
+      relationshipInvoicingEnabled: raw.relationship_invoicing_enabled,
+    }),
+  );
+
+export const siteAnswer = z.object({ site }).transform((body) => body.site);
+export const customerAnswer = z.object({ customer }).transform((body) => body.customer);
+export const subscriptionAnswer = z.object({ subscription }).transform((body) => body.subscription);
+/** A list is a bare array of envelopes. */
+export const subscriptionsAnswer = z.array(subscriptionAnswer);
+/** The answer to a signup embeds the whole customer. */
+export const signupAnswer = z
+  .object({ subscription: z.intersection(subscription, z.object({ customer })) })
+  .transform((body) => body.subscription);
+/** Calls whose answer is only a confirmation; still a JSON object, so that a proxy's page is not taken for one. */
+export const confirmation = z.object({ message: z.string().nullish() }).transform(() => undefined);
+
+/** Reads a body by a shape; `undefined` in `value`'s place is never confused with failure, which is `ok: false`. */
+export function readBody<T>(shape: z.ZodType<T>, body: string): { ok: true; value: T } | { ok: false } {
+  try {
+    const parsed = shape.safeParse(JSON.parse(body));
+    return parsed.success ? { ok: true, value: parsed.data } : { ok: false };
+  } catch {
+    return { ok: false };
+  }
+}
