@@ -1,0 +1,111 @@
+/**
+ * Owns the look-up of attributes by name: the known schemas, and how a name in a filter, a PATCH path, a body or a projection
+ * becomes a place in the table. Names and URNs compare without case (RFC 7643 §2.1, RFC 7644 §3.10).
+ * Refuses to read or judge values, and to throw: each caller has its own error keyword for a bad name.
+ */
+
+import { isUnsafeName } from './json.ts';
+import type { Attribute } from './schema/attribute.ts';
+import { COMMON_ATTRIBUTES, ENTERPRISE_ATTRIBUTES, USER_ATTRIBUTES } from './schema/user.ts';
+import { CORE_USER, ENTERPRISE_USER } from './types.ts';
+
+export type { Attribute } from './schema/attribute.ts';
+
+export interface Schema {
+  urn: string;
+  name: string;
+  description: string;
+  attributes: readonly Attribute[];
+}
+
+/** The schemas of the User resource type, core first. */
+export const SCHEMAS: readonly [Schema, Schema] = [
+  { urn: CORE_USER, name: 'User', description: 'A person who becomes a Maxio customer.', attributes: USER_ATTRIBUTES },
+  { urn: ENTERPRISE_USER, name: 'EnterpriseUser', description: 'The person as an employee.', attributes: ENTERPRISE_ATTRIBUTES },
+];
+
+const byName = (attributes: readonly Attribute[]) => new Map(attributes.map((row) => [row.name.toLowerCase(), row]));
+const TABLES = new Map<string, ReadonlyMap<string, Attribute>>([
+  [CORE_USER, byName([...COMMON_ATTRIBUTES, ...USER_ATTRIBUTES])],
+  [ENTERPRISE_USER, byName(ENTERPRISE_ATTRIBUTES)],
+]);
+
+const URI = /^(?:urn:|https?:\/\/)[\x21-\x7e]+$/i;
+const NAME = /^[A-Za-z$_][\w$-]*$/;
+/** Enterprise attributes that clients also name without the URN. */
+const BARE_ENTERPRISE_NAMES = new Set(['manager']);
+
+/** Where a name points. Without `attribute` it is the schema itself; without `definition` the table does not know the attribute. */
+export interface Reference {
+  urn: string;
+  attribute?: string;
+  definition?: Attribute;
+  sub?: string;
+  subDefinition?: Attribute;
+}
+
+/** Tells whether a key is a schema URI rather than an attribute name. */
+export function isUri(name: string): boolean {
+  return URI.test(name);
+}
+
+/** Tells whether a URN is one whose attributes we know completely. */
+export function isKnownSchema(urn: string): boolean {
+  return TABLES.has(urn);
+}
+
+/** Finds an attribute of a schema, in any letter case. */
+export function findAttribute(urn: string, name: string): Attribute | undefined {
+  return TABLES.get(urn)?.get(name.toLowerCase());
+}
+
+/** Finds a sub-attribute, in any letter case. */
+export function findSubAttribute(definition: Attribute | undefined, name: string): Attribute | undefined {
+  const wanted = name.toLowerCase();
+  return definition?.subAttributes?.find((row) => row.name.toLowerCase() === wanted);
+}
+
+/**
+ * Resolves `attr`, `attr.sub`, `URN`, `URN:attr`, `URN:attr.sub` and the legacy `URN.attr`; undefined when malformed or unsafe.
+ * An unknown URN is split at its last colon, unless `urns` (those with values on the resource at hand) says where it ends.
+ */
+export function resolveName(name: string, urns: readonly string[] = []): Reference | undefined {
+  const parts = isUri(name) ? splitUri(name, urns) : { urn: CORE_USER, rest: name };
+  if (parts === undefined) return undefined;
+  if (parts.rest === '') return parts.urn === CORE_USER && !isUri(name) ? undefined : { urn: parts.urn };
+  const [attribute, sub, ...more] = parts.rest.split('.');
+  if (attribute === undefined || more.length > 0 || !isName(attribute) || (sub !== undefined && !isName(sub))) return undefined;
+  const urn = parts.urn === CORE_USER && BARE_ENTERPRISE_NAMES.has(attribute.toLowerCase()) ? ENTERPRISE_USER : parts.urn;
+  return describe(urn, attribute, sub);
+}
+
+function isName(text: string): boolean {
+  return NAME.test(text) && !isUnsafeName(text);
+}
+
+function describe(urn: string, attribute: string, sub: string | undefined): Reference {
+  const definition = findAttribute(urn, attribute);
+  const reference: Reference = { urn, attribute: definition?.name ?? attribute };
+  if (definition !== undefined) reference.definition = definition;
+  if (sub === undefined) return reference;
+  const subDefinition = findSubAttribute(definition, sub);
+  reference.sub = subDefinition?.name ?? sub;
+  if (subDefinition !== undefined) reference.subDefinition = subDefinition;
+  return reference;
+}
+
+function splitUri(name: string, urns: readonly string[]): { urn: string; rest: string } | undefined {
+  const lower = name.toLowerCase();
+  // Known schemas first, then the longest: one URN may be the beginning of another.
+  const candidates = [...TABLES.keys(), ...[...urns].sort((a, b) => b.length - a.length)];
+  for (const urn of candidates) {
+    const prefix = urn.toLowerCase();
+    if (lower === prefix) return { urn, rest: '' };
+    const separator = name[prefix.length];
+    if (lower.startsWith(prefix) && (separator === ':' || separator === '.')) return { urn, rest: name.slice(prefix.length + 1) };
+  }
+  if (/^https?:/i.test(name)) return { urn: name, rest: '' };
+  const colon = name.lastIndexOf(':');
+  const rest = name.slice(colon + 1);
+  return rest === '' ? undefined : { urn: name.slice(0, colon), rest };
+}
