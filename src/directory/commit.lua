@@ -1,0 +1,72 @@
+-- Commits one change of desired state: record, indexes, generation + 1, dirty mark, audit entry. All or nothing.
+-- KEYS[1] prefix of the site. ARGV[1] the change (JSON: id, expected, reference, un, xi, em, active, deleted, request, version,
+-- backlogLimit); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON object, gains seq, at, generation).
+-- Answers {'ok', generation, now, created} | {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version}.
+local p = KEYS[1]
+local change = cjson.decode(ARGV[1])
+local id = change.id
+local key = p .. 'user:' .. id
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created')
+local generation = tonumber(old[1] or '0')
+if old[6] and tonumber(old[6]) > change.version then return { 'newer', old[6] } end
+if generation ~= change.expected then return { 'moved', generation } end
+
+if not change.deleted then
+  local holder = redis.call('HGET', p .. 'userNames', change.un)
+  if holder and holder ~= id then return { 'taken', 'userName', holder } end
+end
+if generation == 0 then
+  local holder = redis.call('HGET', p .. 'references', change.reference)
+  if holder and holder ~= id then return { 'taken', 'reference', holder } end
+end
+-- The limit is for those who would be billed; whoever leaves is always let through.
+if change.active and not change.deleted and not redis.call('ZSCORE', p .. 'dirty', id) and redis.call('ZCARD', p .. 'dirty') >= change.backlogLimit then
+  return { 'full', change.backlogLimit }
+end
+
+-- Indexes: what changed leaves, what is new enters. A tombstone keeps only externalId and reference.
+if old[2] and (change.deleted or old[2] ~= change.un) then
+  if redis.call('HGET', p .. 'userNames', old[2]) == id then redis.call('HDEL', p .. 'userNames', old[2]) end
+end
+if not change.deleted then redis.call('HSET', p .. 'userNames', change.un, id) end
+if old[3] and old[3] ~= '' and old[3] ~= change.xi then redis.call('SREM', p .. 'externalId:' .. old[3], id) end
+if change.xi ~= '' then redis.call('SADD', p .. 'externalId:' .. change.xi, id) end
+if old[4] then
+  for _, address in ipairs(cjson.decode(old[4])) do redis.call('SREM', p .. 'email:' .. address, id) end
+end
+if not change.deleted then
+  for _, address in ipairs(change.em) do redis.call('SADD', p .. 'email:' .. address, id) end
+end
+if change.deleted then
+  redis.call('ZREM', p .. 'order', id)
+elseif generation == 0 or old[5] == '1' then
+  redis.call('ZADD', p .. 'order', redis.call('INCR', p .. 'sequence'), id)
+end
+
+generation = generation + 1
+local created = old[7] or tostring(now)
+if not old[1] then
+  redis.call('HSET', p .. 'references', change.reference, id)
+  redis.call('HSET', key, 'id', id, 'reference', change.reference, 'settled', 0, 'created', now, 'open', '[]')
+end
+redis.call('HSET', key, 'v', change.version, 'gen', generation, 'attrs', ARGV[2], 'un', change.un, 'xi', change.xi,
+  'em', #change.em > 0 and cjson.encode(change.em) or '[]', 'active', change.active and '1' or '0',
+  'deleted', change.deleted and '1' or '0', 'modified', now, 'request', change.request)
+redis.call('HDEL', key, 'run')
+
+-- The score is the first moment of dirtiness, so that its age is honest.
+redis.call('ZADD', p .. 'dirty', 'NX', now, id)
+if change.deleted or not change.active then
+  redis.call('ZADD', p .. 'urgent', 'NX', now, id)
+else
+  redis.call('ZREM', p .. 'urgent', id)
+end
+redis.call('ZREM', p .. 'due', id)
+redis.call('ZREM', p .. 'parked', id)
+
+--#include audit
+appendAudit(p, id, ARGV[3], now, generation)
+return { 'ok', generation, now, created }

@@ -1,0 +1,27 @@
+-- Ends a run. Settles only if the generation is still the one that was read, so no acknowledged change is ever marked done unseen.
+-- KEYS[1] prefix. ARGV: id, lease token, generation, outcome, run JSON (gains atMs), wait in ms ('' = none), audit JSON ('' = none).
+-- Answers {'ok', first moment of dirtiness or 0, now} | {'fenced'} | {'moved'}.
+local p, id = KEYS[1], ARGV[1]
+if redis.call('GET', p .. 'lease:' .. id) ~= ARGV[2] then return { 'fenced' } end
+local key = p .. 'user:' .. id
+local generation = tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local state = redis.call('HMGET', key, 'gen', 'settled')
+local outcome = ARGV[4]
+--#include audit
+if outcome == 'settled' and generation > tonumber(state[2] or '0') then redis.call('HSET', key, 'settled', generation) end
+if tonumber(state[1]) ~= generation then return { 'moved' } end
+
+redis.call('HSET', key, 'run', ARGV[5])
+local since = redis.call('ZSCORE', p .. 'dirty', id) or 0
+if outcome == 'settled' or outcome == 'parked' then
+  redis.call('ZREM', p .. 'dirty', id)
+  redis.call('ZREM', p .. 'urgent', id)
+  redis.call('ZREM', p .. 'due', id)
+end
+if outcome == 'settled' then redis.call('ZREM', p .. 'parked', id) end
+if outcome == 'parked' then redis.call('ZADD', p .. 'parked', 'NX', now, id) end
+if ARGV[6] ~= '' then redis.call('ZADD', p .. 'due', now + tonumber(ARGV[6]), id) end
+if ARGV[7] ~= '' then appendAudit(p, id, ARGV[7], now, generation) end
+return { 'ok', since, now }

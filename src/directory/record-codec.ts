@@ -1,0 +1,36 @@
+/**
+ * Owns the translation between a record's Redis hash and {@link UserRecord}. Refuses half-understood records: a hash from a newer release
+ * throws. Fields written by the scripts: see commit.lua and finish.lua.
+ */
+import type { UserAttributes } from '../scim/types.ts';
+import { type MaxioLink, type OpenStep, type RunState, SCHEMA_VERSION, type UserRecord } from './record.ts';
+
+/** Decode one HGETALL answer; `undefined` when there is no such person. */
+export function decodeRecord(fields: Record<string, string>): UserRecord | undefined {
+  const { id, v, reference, attrs } = fields;
+  if (id === undefined || attrs === undefined || reference === undefined) return undefined;
+  const schemaVersion = Number(v);
+  if (schemaVersion > SCHEMA_VERSION) {
+    throw new Error(`a record has schema version ${schemaVersion}, this release knows ${SCHEMA_VERSION}: upgrade this process`);
+  }
+  const record: UserRecord = {
+    schemaVersion,
+    id,
+    reference,
+    generation: Number(fields.gen),
+    settledGeneration: Number(fields.settled ?? 0),
+    attributes: JSON.parse(attrs) as UserAttributes,
+    deleted: fields.deleted === '1',
+    createdAtMs: Number(fields.created),
+    modifiedAtMs: Number(fields.modified),
+    requestId: fields.request ?? '',
+    open: decodeOpen(fields.open),
+  };
+  if (fields.link && fields.link !== 'null') record.link = JSON.parse(fields.link) as MaxioLink;
+  if (fields.run) record.run = JSON.parse(fields.run) as RunState;
+  return record;
+}
+
+function decodeOpen(text: string | undefined): OpenStep[] {
+  return text === undefined || text === '' ? [] : (JSON.parse(text) as OpenStep[]);
+}

@@ -1,0 +1,104 @@
+/**
+ * Owns the shape of one person in the directory: what the IdP wants (the resource), what we remember of Maxio (the link),
+ * and how the work between the two stands (open steps, last outcome). Refuses to know how it is stored and what Maxio's API looks like:
+ * mapped customer fields are an opaque string map here.
+ */
+import type { UserAttributes } from '../scim/types.ts';
+
+/** Records written by a newer release are refused, never half understood. */
+export const SCHEMA_VERSION = 1;
+
+/** A subscription that this service manages, as last seen or last changed by us. */
+export interface RememberedSubscription {
+  id: string;
+  productHandle?: string;
+  /** `created` by this service, or `adopted` together with its customer. */
+  origin: 'created' | 'adopted';
+  /** Maxio's word at the last answer or observation. */
+  state: string;
+  /** Set before our ending call leaves and kept until we bring it back: only these are ever reactivated. */
+  endedBy?: 'cancel' | 'cancel_at_period_end' | 'hold';
+}
+
+/** What is known of the person's Maxio customer. */
+export interface MaxioLink {
+  customerId: string;
+  origin: 'created' | 'adopted';
+  /** The mapped fields that we have set and Maxio has confirmed. A field that never was ours is not here, so it is never cleared. */
+  confirmed: Record<string, string | null>;
+  /** An update went out and no answer came: what Maxio holds is unknown, so the next update sends every mapped field. */
+  inDoubt?: boolean;
+  /** Nothing of this customer can bill any more, as observed when the leaver was settled. */
+  quiet?: boolean;
+  subscriptions: RememberedSubscription[];
+  /** True until the customer's subscriptions have been listed once: found customers start so, created ones do not. */
+  unseen?: boolean;
+  /** Live subscriptions of this customer that are not ours to touch. Shown, never changed. */
+  foreign?: { id: string; productHandle?: string }[];
+}
+
+export type StepKind =
+  | 'create-customer'
+  | 'create-with-subscription'
+  | 'create-subscription'
+  | 'update-customer'
+  | 'cancel'
+  | 'delay-cancel'
+  | 'undo-delayed-cancel'
+  | 'hold'
+  | 'resume'
+  | 'reactivate';
+
+/** A mutating call that has been recorded before it left and whose answer has not been recorded yet. */
+export interface OpenStep {
+  kind: StepKind;
+  /** The `uniqueness_token` of a POST, and the mark in a cancellation message. */
+  token: string;
+  /** Subscription id, where the step is about one. */
+  target?: string;
+  generation: number;
+  /** Redis TIME at the grant. The call can take effect until `sentAtMs` + the unknown-outcome time. */
+  sentAtMs: number;
+}
+
+export type OutcomeKind = 'settled' | 'postponed' | 'retry' | 'parked' | 'held' | 'paused';
+
+/** How the last run ended, in words an operator can act on. */
+export interface RunState {
+  outcome: OutcomeKind;
+  /** Machine word, a label in metrics: `needs-email`, `link-approval`, `refused-by-maxio` … */
+  reason?: string;
+  /** One or two sentences: what happened, what to do next. No personal data. */
+  detail?: string;
+  atMs: number;
+  /** Runs in a row that ended in `retry`; reset by success and by a new generation. */
+  attempts: number;
+  /** Redis TIME of the first of those runs. */
+  failingSinceMs?: number;
+  nextAttemptAtMs?: number;
+}
+
+export interface UserRecord {
+  schemaVersion: number;
+  id: string;
+  /** The Maxio customer reference. Immutable. */
+  reference: string;
+  /** Raised by every change of desired state. */
+  generation: number;
+  settledGeneration: number;
+  attributes: UserAttributes;
+  /** A tombstone: DELETE was acknowledged. Absent for SCIM, kept for deprovisioning and rehire. */
+  deleted: boolean;
+  createdAtMs: number;
+  modifiedAtMs: number;
+  /** Id of the SCIM request that made this generation; the worker logs under it. */
+  requestId: string;
+  link?: MaxioLink;
+  open: OpenStep[];
+  run?: RunState;
+}
+
+/** What should be true at Maxio: a deleted person is an inactive one. */
+export function intentOf(record: Pick<UserRecord, 'attributes' | 'deleted'>): 'active' | 'inactive' {
+  return record.attributes.active && !record.deleted ? 'active' : 'inactive';
+}

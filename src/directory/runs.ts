@@ -1,0 +1,188 @@
+/**
+ * Owns what a run may write: the per-person lease, closed steps, the end of a run, and the lists that operators and the sweep read.
+ * Refuses to know what a run does. Everything but plain reads is fenced by the lease, so a run that was paused too long changes nothing.
+ */
+import { randomUUID } from 'node:crypto';
+import { RedisScript } from '../redis-script.ts';
+import { type AuditEntry, decodeAudit, type StoryEntry } from './audit.ts';
+import type { MaxioLink, OpenStep, RunState } from './record.ts';
+import type { Store } from './store.ts';
+
+const recordStepScript = new RedisScript(new URL('./record-step.lua', import.meta.url));
+const finishScript = new RedisScript(new URL('./finish.lua', import.meta.url));
+const retryScript = new RedisScript(new URL('./retry.lua', import.meta.url));
+const tellScript = new RedisScript(new URL('./tell.lua', import.meta.url));
+const sweepScript = new RedisScript(new URL('./sweep.lua', import.meta.url));
+const RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end";
+const RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+
+export interface Lease {
+  id: string;
+  key: string;
+  token: string;
+}
+
+export interface Finish {
+  generation: number;
+  run: Omit<RunState, 'atMs'>;
+  waitMs?: number;
+  audit?: AuditEntry;
+}
+
+export type Finished = { kind: 'ok'; dirtySinceMs: number; nowMs: number } | { kind: 'fenced' } | { kind: 'moved' };
+
+export interface Backlog {
+  pending: number;
+  urgent: number;
+  parked: number;
+  /** Age of the oldest acknowledged change that Maxio has not seen yet, 0 when there is none. */
+  oldestPendingMs: number;
+  oldestUrgentMs: number;
+}
+
+export class Runs {
+  readonly #store: Store;
+  readonly #leaseMs: number;
+
+  constructor(store: Store, options: { leaseMs: number }) {
+    this.#store = store;
+    this.#leaseMs = options.leaseMs;
+  }
+
+  /** Take the right to act for one person; `undefined` when somebody else has it. */
+  async lease(id: string): Promise<Lease | undefined> {
+    const lease = { id, key: `${this.#store.prefix}lease:${id}`, token: randomUUID() };
+    const taken = await this.#store.redis.set(lease.key, lease.token, 'PX', this.#leaseMs, 'NX');
+    return taken === 'OK' ? lease : undefined;
+  }
+
+  /** @returns false when the lease was lost */
+  async renew(lease: Lease): Promise<boolean> {
+    return (await this.#store.redis.eval(RENEW, 1, lease.key, lease.token, this.#leaseMs)) === 1;
+  }
+
+  async release(lease: Lease): Promise<void> {
+    await this.#store.redis.eval(RELEASE, 1, lease.key, lease.token);
+  }
+
+  /** Close a step after its answer. @returns false when the lease was lost; then the step stays open and is observed later */
+  async recordStep(
+    lease: Lease,
+    step: { generation: number; link: MaxioLink | undefined; open: OpenStep[]; audit?: AuditEntry },
+  ): Promise<boolean> {
+    const link = step.link === undefined ? 'null' : JSON.stringify(step.link);
+    const audit = step.audit === undefined ? '' : JSON.stringify(step.audit);
+    const { redis, prefix } = this.#store;
+    const answer = await recordStepScript.run(
+      redis,
+      prefix,
+      lease.id,
+      lease.token,
+      link,
+      JSON.stringify(step.open),
+      audit,
+      step.generation,
+    );
+    return answer === 1;
+  }
+
+  /** Append an audit entry that comes with no other change. */
+  async tell(id: string, generation: number, audit: AuditEntry): Promise<void> {
+    await tellScript.run(this.#store.redis, this.#store.prefix, id, generation, JSON.stringify(audit));
+  }
+
+  /** End a run; see finish.lua. */
+  async finish(lease: Lease, end: Finish): Promise<Finished> {
+    const { redis, prefix } = this.#store;
+    const nowMs = await this.nowMs();
+    const run: RunState = { ...end.run, atMs: nowMs };
+    if (end.waitMs !== undefined) run.nextAttemptAtMs = nowMs + end.waitMs;
+    const answer = (await finishScript.run(
+      redis,
+      prefix,
+      lease.id,
+      lease.token,
+      end.generation,
+      end.run.outcome,
+      JSON.stringify(run),
+      end.waitMs === undefined ? '' : Math.ceil(end.waitMs),
+      end.audit === undefined ? '' : JSON.stringify(end.audit),
+    )) as [string, string | number, string | number];
+    if (answer[0] === 'ok') return { kind: 'ok', dirtySinceMs: Number(answer[1]), nowMs: Number(answer[2]) };
+    return { kind: answer[0] === 'fenced' ? 'fenced' : 'moved' };
+  }
+
+  /** List people who should have a bell by now. @param ageMs how long they must have been dirty */
+  async sweepable(
+    ageMs: number,
+    most: number,
+    offset: number,
+  ): Promise<{ next: number; people: { id: string; lane: 'urgent' | 'normal' }[] }> {
+    const answer = (await sweepScript.run(this.#store.redis, this.#store.prefix, ageMs, most, offset)) as [number, ...string[]];
+    const people: { id: string; lane: 'urgent' | 'normal' }[] = [];
+    for (let i = 1; i + 1 < answer.length; i += 2) {
+      people.push({ id: String(answer[i]), lane: answer[i + 1] === 'urgent' ? 'urgent' : 'normal' });
+    }
+    return { next: Number(answer[0]), people };
+  }
+
+  /** Make a parked person dirty again. @returns false when nobody of that id is parked */
+  async retry(id: string, audit: AuditEntry): Promise<boolean> {
+    return (await retryScript.run(this.#store.redis, this.#store.prefix, id, JSON.stringify(audit))) === 1;
+  }
+
+  /** List the ids of parked people, longest parked first. */
+  async parked(start: number, count: number): Promise<string[]> {
+    if (count <= 0) return [];
+    return await this.#store.redis.zrange(`${this.#store.prefix}parked`, String(start), String(start + count - 1));
+  }
+
+  async backlog(): Promise<Backlog> {
+    const { redis, prefix } = this.#store;
+    const replies = await redis
+      .pipeline()
+      .zcard(`${prefix}dirty`)
+      .zcard(`${prefix}urgent`)
+      .zcard(`${prefix}parked`)
+      .zrange(`${prefix}dirty`, '0', '0', 'WITHSCORES')
+      .zrange(`${prefix}urgent`, '0', '0', 'WITHSCORES')
+      .time()
+      .exec();
+    const value = (i: number): unknown => replies?.[i]?.[1];
+    const time = value(5) as [string, string];
+    const nowMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+    const age = (i: number): number => {
+      const score = (value(i) as string[])[1];
+      return score === undefined ? 0 : Math.max(0, nowMs - Number(score));
+    };
+    return {
+      pending: Number(value(0)),
+      urgent: Number(value(1)),
+      parked: Number(value(2)),
+      oldestPendingMs: age(3),
+      oldestUrgentMs: age(4),
+    };
+  }
+
+  /** Read the audit entries of one person, oldest first. */
+  async story(id: string): Promise<StoryEntry[]> {
+    const { redis, prefix } = this.#store;
+    const entryIds = await redis.lrange(`${prefix}story:${id}`, 0, -1);
+    if (entryIds.length === 0) return [];
+    const pipeline = redis.pipeline();
+    for (const entryId of entryIds) pipeline.xrange(`${prefix}audit`, entryId, entryId);
+    const replies = (await pipeline.exec()) ?? [];
+    return replies.flatMap(([, rows]) => (rows as [string, string[]][]).map(([, fields]) => decodeAudit(fields)));
+  }
+
+  /** Forget audit entries older than `keepMs`; whoever must keep them longer exports them first. */
+  async trimAudit(keepMs: number): Promise<void> {
+    await this.#store.redis.xtrim(`${this.#store.prefix}audit`, 'MINID', '~', `${(await this.nowMs()) - keepMs}-0`);
+  }
+
+  /** Read Redis TIME, the only clock that spans processes. */
+  async nowMs(): Promise<number> {
+    const [seconds, micros] = (await this.#store.redis.time()) as unknown as [string, string];
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Owns how records live in Redis: one hash per person, the indexes, and the scripts that keep them consistent. Every method is one round trip
+ * (pages and index look-ups: two). Refuses to know SCIM rules (users.ts) and what a run does (provisioning).
+ * A Redis that is away, full or read-only surfaces as `DirectoryUnavailable`: then nothing was acknowledged.
+ */
+import type { Redis } from 'ioredis';
+import { RedisScript } from '../redis-script.ts';
+import { foldEmail, foldUserName } from '../scim/fold.ts';
+import type { UserAttributes } from '../scim/types.ts';
+import type { AuditEntry } from './audit.ts';
+import { digest, sitePrefix } from './keys.ts';
+import { SCHEMA_VERSION, type UserRecord } from './record.ts';
+import { decodeRecord } from './record-codec.ts';
+import { DirectoryUnavailable } from './unavailable.ts';
+
+const commitScript = new RedisScript(new URL('./commit.lua', import.meta.url));
+
+export interface Change {
+  id: string;
+  /** The generation this change was made from; 0 for a new person. */
+  expected: number;
+  reference: string;
+  attributes: UserAttributes;
+  deleted: boolean;
+  requestId: string;
+  audit: AuditEntry;
+}
+
+export type Committed =
+  | { kind: 'ok'; record: Pick<UserRecord, 'generation' | 'modifiedAtMs' | 'createdAtMs'> }
+  | { kind: 'moved' }
+  | { kind: 'taken'; what: 'userName' | 'reference'; id: string };
+
+export class Store {
+  readonly prefix: string;
+  readonly redis: Redis;
+  readonly #backlogLimit: number;
+
+  constructor(redis: Redis, siteKey: string, options: { backlogLimit: number }) {
+    this.redis = redis;
+    this.prefix = sitePrefix(siteKey);
+    this.#backlogLimit = options.backlogLimit;
+  }
+
+  userKey(id: string): string {
+    return `${this.prefix}user:${id}`;
+  }
+
+  /** Commit one change of desired state; see commit.lua for what is in it. */
+  async commit(change: Change): Promise<Committed> {
+    const { attributes } = change;
+    const externalId = externalIdOf(attributes);
+    const head = {
+      id: change.id,
+      expected: change.expected,
+      reference: change.reference,
+      un: digest(foldUserName(attributes.userName)),
+      xi: externalId === undefined ? '' : digest(externalId),
+      em: emailsOf(attributes).map((address) => digest(foldEmail(address))),
+      active: attributes.active,
+      deleted: change.deleted,
+      request: change.requestId,
+      version: SCHEMA_VERSION,
+      backlogLimit: this.#backlogLimit,
+    };
+    const answer = await this.guard(() =>
+      commitScript.run(this.redis, this.prefix, JSON.stringify(head), JSON.stringify(attributes), JSON.stringify(change.audit)),
+    );
+    const [kind, first, second, third] = answer as [string, ...(string | number)[]];
+    switch (kind) {
+      case 'ok':
+        return { kind, record: { generation: Number(first), modifiedAtMs: Number(second), createdAtMs: Number(third) } };
+      case 'moved':
+        return { kind };
+      case 'taken':
+        return { kind, what: first as 'userName' | 'reference', id: String(second) };
+      case 'full':
+        throw new DirectoryUnavailable(`the backlog limit of ${first} people is reached`, 60);
+      default:
+        throw new Error(`the record was written by a newer release (schema ${first}); upgrade this process`);
+    }
+  }
+
+  /** Read one record, tombstones included. */
+  async read(id: string): Promise<UserRecord | undefined> {
+    return (await this.readAll([id]))[0];
+  }
+
+  /** Read many records in one round trip; ids without a record are left out. */
+  async readAll(ids: string[]): Promise<UserRecord[]> {
+    if (ids.length === 0) return [];
+    const replies = await this.guard(async () => {
+      const pipeline = this.redis.pipeline();
+      for (const id of ids) pipeline.hgetall(this.userKey(id));
+      return (await pipeline.exec()) ?? [];
+    });
+    const records: UserRecord[] = [];
+    for (const [error, fields] of replies) {
+      if (error) throw new DirectoryUnavailable('the directory could not be read', 10, { cause: error });
+      const record = decodeRecord(fields as Record<string, string>);
+      if (record) records.push(record);
+    }
+    return records;
+  }
+
+  async findByUserName(userName: string): Promise<UserRecord | undefined> {
+    const id = await this.guard(() => this.redis.hget(`${this.prefix}userNames`, digest(foldUserName(userName))));
+    return id === null ? undefined : await this.read(id);
+  }
+
+  async findByReference(reference: string): Promise<UserRecord | undefined> {
+    const id = await this.guard(() => this.redis.hget(`${this.prefix}references`, reference));
+    return id === null ? undefined : await this.read(id);
+  }
+
+  /** Find everyone who carries this externalId, tombstones included. */
+  async findByExternalId(externalId: string): Promise<UserRecord[]> {
+    return await this.readAll(await this.guard(() => this.redis.smembers(`${this.prefix}externalId:${digest(externalId)}`)));
+  }
+
+  async findByEmail(address: string): Promise<UserRecord[]> {
+    return await this.readAll(await this.guard(() => this.redis.smembers(`${this.prefix}email:${digest(foldEmail(address))}`)));
+  }
+
+  /** Count people who are not deleted. */
+  async count(): Promise<number> {
+    return await this.guard(() => this.redis.zcard(`${this.prefix}order`));
+  }
+
+  /** Page through people who are not deleted, in order of creation. @param start zero-based rank */
+  async page(start: number, count: number): Promise<UserRecord[]> {
+    if (count <= 0) return [];
+    return await this.readAll(
+      await this.guard(() => this.redis.zrange(`${this.prefix}order`, String(start), String(start + count - 1))),
+    );
+  }
+
+  /** Put records into the order of lists and pages. One round trip, none for a single record. */
+  async inOrder(records: UserRecord[]): Promise<UserRecord[]> {
+    if (records.length < 2) return records;
+    const ids = records.map(({ id }) => id);
+    const scores = await this.guard(() => this.redis.zmscore(`${this.prefix}order`, ...ids));
+    const rank = new Map(ids.map((id, i) => [id, Number(scores[i])]));
+    return records.toSorted((a, b) => (rank.get(a.id) ?? 0) - (rank.get(b.id) ?? 0));
+  }
+
+  /** Walk through people who are not deleted, from a sequence number on. @returns `next` undefined when there is nobody further */
+  async pageAfter(sequence: number, count: number): Promise<{ records: UserRecord[]; next: number | undefined }> {
+    const rows = await this.guard(() =>
+      this.redis.zrangebyscore(`${this.prefix}order`, `(${sequence}`, '+inf', 'WITHSCORES', 'LIMIT', 0, count),
+    );
+    const ids = rows.filter((_, i) => i % 2 === 0);
+    const last = rows.at(-1);
+    return { records: await this.readAll(ids), next: last === undefined ? undefined : Number(last) };
+  }
+
+  /** Turn every failure of Redis into the one error the edge knows how to answer. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof DirectoryUnavailable || isDefect(error)) throw error;
+      throw new DirectoryUnavailable('the directory could not be reached', 10, { cause: error });
+    }
+  }
+}
+
+/** A script or command that Redis calls wrong is a defect of ours: telling the client to come back would never cure it. */
+function isDefect(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
+  return !/OOM|MISCONF|READONLY|LOADING|NOAUTH|WRONGPASS|NOPERM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY/.test(
+    error.message,
+  );
+}
+
+export function externalIdOf(attributes: UserAttributes): string | undefined {
+  const value = attributes.externalId;
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** List the e-mail addresses of a person as they were sent. */
+export function emailsOf(attributes: UserAttributes): string[] {
+  const emails = attributes.emails;
+  if (!Array.isArray(emails)) return [];
+  const addresses: string[] = [];
+  for (const email of emails) {
+    const value =
+      typeof email === 'string'
+        ? email
+        : email !== null && typeof email === 'object' && !Array.isArray(email)
+          ? email.value
+          : undefined;
+    if (typeof value === 'string' && value !== '' && !addresses.includes(value)) addresses.push(value);
+  }
+  return addresses;
+}
