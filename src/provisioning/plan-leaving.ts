@@ -1,0 +1,106 @@
+/**
+ * Owns the plan for someone who should no longer be billed and has a customer. Pure.
+ * Every managed subscription that can bill is ended by the site's policy; states nobody knows are left alone and shown.
+ */
+import type { MaxioLink } from '../directory/record.ts';
+import type { Subscription } from '../maxio/types.ts';
+import { expiryMs, hasLanded, lookAgainMs, roleOf } from './ghosts.ts';
+import type { Decision, Desired, Known, Step } from './plan-types.ts';
+import { standingOf } from './states.ts';
+
+/** A refused hold or delayed cancel is tried again until this long before the renewal that it should prevent. */
+const LAST_CHANCE_MS = 3_600_000;
+
+export function planLeaving(desired: Desired, known: Known, link: MaxioLink): Decision {
+  if (link.quiet === true && known.open.length === 0) return { kind: 'settle' };
+  const seen = known.seen.subscriptions;
+  if (seen?.value === undefined) return { kind: 'look', at: 'subscriptions' };
+
+  const resolved = resolveGhosts(desired, known, { value: seen.value, atMs: seen.atMs });
+  if (resolved !== undefined) return resolved;
+  const refused: Subscription[] = [];
+  const unknown: Subscription[] = [];
+  for (const subscription of seen.value) {
+    if (!link.subscriptions.some(({ id }) => id === subscription.id)) continue;
+    if (standingOf(subscription.state) === 'unknown') {
+      unknown.push(subscription);
+      continue;
+    }
+    const step = endingStep(desired.policy, subscription);
+    if (step === undefined) continue;
+    if (known.seen.refused.has(subscription.id)) refused.push(subscription);
+    else return { kind: 'step', step };
+  }
+  return planRefused(desired, known, refused) ?? planUnknown(unknown) ?? planRevivingGhosts(known) ?? settle(known);
+}
+
+function endingStep(policy: Desired['policy'], subscription: Subscription): Step | undefined {
+  const standing = standingOf(subscription.state);
+  if (standing === 'ended' || subscription.ending) return undefined;
+  const target = subscription.id;
+  switch (policy) {
+    case 'cancel':
+      return { kind: 'cancel', target };
+    case 'cancel_at_period_end':
+      return { kind: 'delay-cancel', target };
+    case 'hold':
+      return standing === 'held' ? undefined : { kind: 'hold', target };
+  }
+}
+
+function planRefused(desired: Desired, known: Known, refused: Subscription[]): Decision | undefined {
+  // The next renewal decides; one that is not known may be any moment.
+  const [first] = refused
+    .map((subscription) => ({ ...subscription, renewalMs: Date.parse(subscription.currentPeriodEndsAt ?? '') || 0 }))
+    .sort((a, b) => a.renewalMs - b.renewalMs);
+  if (first === undefined) return undefined;
+  const why = known.seen.refused.get(first.id) ?? 'no reason given';
+  const what = { cancel: 'canceled', cancel_at_period_end: 'scheduled to end', hold: 'put on hold' }[desired.policy];
+  if (known.nowMs < first.renewalMs - LAST_CHANCE_MS) {
+    return { kind: 'retry', reason: 'refused-for-now', detail: `Subscription ${first.id} could not be ${what}: ${why}` };
+  }
+  return {
+    kind: 'park',
+    reason: 'cannot-end',
+    detail: `Subscription ${first.id} could not be ${what} and may renew: ${why}. End it in Maxio by hand, then retry.`,
+  };
+}
+
+function planUnknown(unknown: Subscription[]): Decision | undefined {
+  const first = unknown[0];
+  if (first === undefined) return undefined;
+  return {
+    kind: 'park',
+    reason: 'unknown-state',
+    detail: `Subscription ${first.id} is in the state "${first.state.slice(0, 40)}", which this release does not know. End it in Maxio by hand, then retry.`,
+  };
+}
+
+/** Drop the open steps that are proven to have taken effect, and those that no longer can. Before any step of ours muddies the picture. */
+function resolveGhosts(desired: Desired, known: Known, seen: { value: Subscription[]; atMs: number }): Decision | undefined {
+  const resolved = known.open.filter((step) => hasLanded(step, desired.mark, seen.value) || seen.atMs >= expiryMs(step, known));
+  if (resolved.length === 0) return undefined;
+  const open = known.open.filter((step) => !resolved.includes(step));
+  return { kind: 'note', link: known.link, open, why: 'an unanswered call is resolved' };
+}
+
+/** A create or reactivation may still land and bill a leaver: stay until that is impossible. */
+function planRevivingGhosts(known: Known): Decision | undefined {
+  const ghost = known.open.find((step) => roleOf(step) === 'reviving' || roleOf(step) === 'creating');
+  if (ghost === undefined) return undefined;
+  if (known.nowMs >= expiryMs(ghost, known)) return { kind: 'look', at: 'subscriptions' };
+  return {
+    kind: 'wait',
+    untilMs: lookAgainMs(ghost, known),
+    reason: 'unknown-outcome',
+    detail:
+      'A call that would bill this person again left and Maxio did not answer. It may still take effect, so the person is watched.',
+  };
+}
+
+function settle(known: Known): Decision {
+  const foreign = known.link?.foreign?.length ?? 0;
+  return foreign === 0
+    ? { kind: 'settle' }
+    : { kind: 'settle', note: `${foreign} live subscription(s) of this customer were made by someone else and are left alone` };
+}

@@ -1,0 +1,63 @@
+/** Owns the words between observing, planning and acting. No behaviour. */
+import type { MaxioLink, OpenStep } from '../directory/record.ts';
+import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
+import type { Mapped } from './mapping.ts';
+
+/** What should be true at Maxio. */
+export interface Desired {
+  intent: 'active' | 'inactive';
+  mapped: Mapped;
+  /** The product everyone of this site gets; absent: customers without a subscription of ours. */
+  productHandle?: string | undefined;
+  policy: 'cancel' | 'cancel_at_period_end' | 'hold';
+  /** userName and e-mail addresses, folded: what an existing customer must share to be taken for the same person. */
+  corroboration: string[];
+  /** Prefix of the subscription references this person's subscriptions carry when we made them. */
+  mark: string;
+}
+
+/** What this run has seen with its own eyes; each look carries Redis TIME of the moment it was granted. */
+export interface Seen {
+  /** A create was refused because the reference is taken. */
+  referenceTaken?: boolean;
+  /** By reference. */
+  customer?: { value: Customer | undefined; atMs: number };
+  /** Whether the customer that was found by reference carries subscriptions with this person's mark. */
+  marked?: { value: boolean };
+  /** Of the linked customer; `undefined` value: Maxio does not know that customer id. */
+  subscriptions?: { value: Subscription[] | undefined; atMs: number };
+  /** Subscriptions that Maxio refused to reactivate, to hold or to end later in this run, with its reason. */
+  refused: Map<string, string>;
+}
+
+export interface Known {
+  link?: MaxioLink | undefined;
+  open: OpenStep[];
+  seen: Seen;
+  nowMs: number;
+  /** How long an unanswered call may still take effect. */
+  unknownOutcomeMs: number;
+}
+
+export type Step =
+  | { kind: 'create-customer' }
+  | { kind: 'create-with-subscription'; productHandle: string }
+  | { kind: 'create-subscription'; productHandle: string; customerId: string }
+  | { kind: 'update-customer'; customerId: string; fields: CustomerFields }
+  | {
+      kind: 'cancel' | 'delay-cancel' | 'undo-delayed-cancel' | 'hold' | 'resume' | 'reactivate';
+      target: string;
+    };
+
+/** By reference; of the linked customer; of a customer that is not linked yet. */
+export type LookAt = 'customer' | 'subscriptions' | 'marks';
+
+export type Decision =
+  | { kind: 'settle'; note?: string }
+  | { kind: 'look'; at: LookAt }
+  | { kind: 'step'; step: Step }
+  /** Knowledge changes without a call: link a customer that was found, drop what is disproved. */
+  | { kind: 'note'; link?: MaxioLink | undefined; open: OpenStep[]; why: string }
+  | { kind: 'wait'; untilMs: number; reason: string; detail: string }
+  | { kind: 'retry'; reason: string; detail: string }
+  | { kind: 'park'; reason: string; detail: string };

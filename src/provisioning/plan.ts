@@ -1,0 +1,152 @@
+/**
+ * Owns the plan: from what should be and what is known, the ONE next thing to do. Pure and total; called again after every answer until it says settle,
+ * so that what it does never rests on a guess about an earlier step.
+ *
+ * | intent \ known | no customer | customer, nothing live | live | live, ending | on hold |
+ * |---|---|---|---|---|---|
+ * | active | create (+ subscription) | reactivate ours, else create | PUT if mapped fields differ | undo the scheduled cancel if we set it | resume if we held it |
+ * | inactive | nothing, unless a create is open | nothing | by policy | nothing | by policy |
+ *
+ * Stance: no wrong cancel > no late cancel > speed. Absence proves nothing while a create is open, presence proves nothing while an ending call is open.
+ */
+import type { OpenStep } from '../directory/record.ts';
+import type { Customer } from '../maxio/types.ts';
+import { foldEmail } from '../scim/fold.ts';
+import { expiryMs, lookAgainMs, roleOf } from './ghosts.ts';
+import { planLeaving } from './plan-leaving.ts';
+import { planStaying } from './plan-staying.ts';
+import type { Decision, Desired, Known } from './plan-types.ts';
+import { linkFound } from './remember.ts';
+
+/** Decide the next thing to do. */
+export function plan(desired: Desired, known: Known): Decision {
+  const { link } = known;
+  if (link === undefined) return planUnlinked(desired, known);
+  if (known.seen.subscriptions !== undefined && known.seen.subscriptions.value === undefined)
+    return planVanished(desired, known, link.customerId);
+  return desired.intent === 'inactive' ? planLeaving(desired, known, link) : planStaying(desired, known, link);
+}
+
+function planUnlinked(desired: Desired, known: Known): Decision {
+  const creates = known.open.filter((step) => roleOf(step) === 'creating');
+  if (creates.length > 0) return planOpenCreate(desired, known);
+  if (desired.intent === 'inactive') return { kind: 'settle' };
+  if (known.seen.referenceTaken === true) return planTaken(desired, known);
+  if (desired.mapped.email === null) {
+    return {
+      kind: 'park',
+      reason: 'needs-email',
+      detail:
+        'Maxio requires an e-mail address and this person has none. Map an e-mail attribute in the identity provider; the next update retries.',
+    };
+  }
+  return desired.productHandle === undefined
+    ? { kind: 'step', step: { kind: 'create-customer' } }
+    : { kind: 'step', step: { kind: 'create-with-subscription', productHandle: desired.productHandle } };
+}
+
+/** How far Maxio's clock and ours may be apart. */
+const CLOCK_SLACK_MS = 300_000;
+
+/** A create left and no answer came: found means it was ours unless it is older, absent means nothing before it has expired. */
+function planOpenCreate(desired: Desired, known: Known): Decision {
+  const creates = known.open.filter((step) => roleOf(step) === 'creating');
+  const { customer } = known.seen;
+  if (customer === undefined) return { kind: 'look', at: 'customer' };
+  if (customer.value !== undefined && wasThereBefore(customer.value, creates)) {
+    // The create was refused and only the refusal got lost: asked again, Maxio says "taken", and adoption needs its second sign.
+    const open = known.open.filter((step) => roleOf(step) !== 'creating');
+    return { kind: 'note', link: undefined, open, why: 'the customer is older than the unanswered create' };
+  }
+  if (customer.value !== undefined) {
+    const open = known.open.filter((step) => step.kind !== 'create-customer');
+    return {
+      kind: 'note',
+      link: linkFound(customer.value, 'created', desired.mapped),
+      open,
+      why: 'the unanswered create took effect',
+    };
+  }
+  const last = creates.reduce((a, b) => (a.sentAtMs > b.sentAtMs ? a : b));
+  if (customer.atMs < expiryMs(last, known)) {
+    return known.nowMs < expiryMs(last, known)
+      ? {
+          kind: 'wait',
+          untilMs: lookAgainMs(last, known),
+          reason: 'unknown-outcome',
+          detail:
+            'A create left and Maxio did not answer. It may still take effect, so nothing is concluded before that is impossible.',
+        }
+      : { kind: 'look', at: 'customer' };
+  }
+  const open = known.open.filter((step) => roleOf(step) !== 'creating');
+  return { kind: 'note', link: undefined, open, why: 'the unanswered create never took effect' };
+}
+
+function wasThereBefore(customer: Customer, creates: OpenStep[]): boolean {
+  const firstMs = Math.min(...creates.map(({ sentAtMs }) => sentAtMs));
+  return Date.parse(customer.created_at) < firstMs - CLOCK_SLACK_MS;
+}
+
+/** Someone else has our reference at Maxio: ours only if a second sign says so. */
+function planTaken(desired: Desired, known: Known): Decision {
+  const { customer } = known.seen;
+  if (customer === undefined) return { kind: 'look', at: 'customer' };
+  if (customer.value === undefined) {
+    return {
+      kind: 'retry',
+      reason: 'reference-conflict',
+      detail:
+        'Maxio says the reference is taken, but finds no customer by it. If this lasts, look for a customer with a similar reference.',
+    };
+  }
+  if (desired.corroboration.includes(foldEmail(customer.value.email ?? ''))) {
+    return {
+      kind: 'note',
+      link: linkFound(customer.value, 'adopted', desired.mapped),
+      open: known.open,
+      why: 'adopted by reference',
+    };
+  }
+  if (known.seen.marked === undefined) return { kind: 'look', at: 'marks' };
+  if (known.seen.marked.value) {
+    const link = linkFound(customer.value, 'created', desired.mapped);
+    return { kind: 'note', link, open: known.open, why: 'recognised by our mark' };
+  }
+  return {
+    kind: 'park',
+    reason: 'link-approval',
+    detail:
+      `Maxio already has customer ${customer.value.id} with this reference, but no e-mail address in common with this person. ` +
+      'If it is the same person, give the customer that address in Maxio and retry; if not, change the reference of that customer.',
+  };
+}
+
+/** The customer id we knew is unknown at Maxio. Only a second look, by reference, makes that an absence. */
+function planVanished(desired: Desired, known: Known, customerId: string): Decision {
+  const { customer } = known.seen;
+  if (customer === undefined) return { kind: 'look', at: 'customer' };
+  if (customer.value?.id === customerId) {
+    return {
+      kind: 'retry',
+      reason: 'contradiction',
+      detail: 'Maxio finds this customer by reference but does not list its subscriptions.',
+    };
+  }
+  if (customer.value !== undefined) {
+    // Somebody has made another record under our reference: ours again only with the second sign that every adoption needs.
+    const same = desired.corroboration.includes(foldEmail(customer.value.email ?? ''));
+    const found = same ? linkFound(customer.value, 'adopted', desired.mapped) : undefined;
+    return { kind: 'note', link: found, open: known.open, why: 'the reference now belongs to another customer record' };
+  }
+  const live = known.open.find((step) => known.nowMs < expiryMs(step, known));
+  if (live !== undefined) {
+    return {
+      kind: 'wait',
+      untilMs: lookAgainMs(live, known),
+      reason: 'unknown-outcome',
+      detail: 'A call about this customer is still unanswered.',
+    };
+  }
+  return { kind: 'note', link: undefined, open: [], why: 'the customer was deleted at Maxio' };
+}

@@ -1,0 +1,85 @@
+/**
+ * Owns how an observation of a customer becomes memory: which subscriptions are managed, which are foreign, which we ended. Pure.
+ * Managed is what we created (remembered, or carrying our mark) and everything of a customer we adopted by reference.
+ */
+import type { MaxioLink, RememberedSubscription } from '../directory/record.ts';
+import type { Customer, Subscription } from '../maxio/types.ts';
+import type { Mapped } from './mapping.ts';
+import { isPresent } from './states.ts';
+
+/** Link a customer that was found by reference. */
+export function linkFound(customer: Customer, origin: MaxioLink['origin'], mapped: Mapped): MaxioLink {
+  const confirmed: Record<string, string | null> = {};
+  for (const [name, value] of Object.entries(mapped) as [keyof Mapped, string | null][]) {
+    if (value !== null && value !== '') confirmed[name] = customer[name] ?? null;
+  }
+  return { customerId: customer.id, origin, confirmed, subscriptions: [], unseen: true };
+}
+
+/** Link a customer that we have just created. */
+export function linkCreated(customer: Customer, sent: Record<string, string | null>, subscription?: Subscription): MaxioLink {
+  const subscriptions = subscription === undefined ? [] : [rememberNew(subscription)];
+  return { customerId: customer.id, origin: 'created', confirmed: sent, subscriptions };
+}
+
+export function rememberNew(subscription: Subscription): RememberedSubscription {
+  return withProduct({ id: subscription.id, origin: 'created', state: subscription.state }, subscription);
+}
+
+/** Bring memory up to date with a complete list of the customer's subscriptions. */
+export function rememberSeen(link: MaxioLink, seen: Subscription[], mark: string, scimId: string): MaxioLink {
+  const subscriptions: RememberedSubscription[] = [];
+  const foreign: NonNullable<MaxioLink['foreign']> = [];
+  for (const subscription of seen) {
+    const known = link.subscriptions.find(({ id }) => id === subscription.id);
+    const marked = subscription.reference?.startsWith(mark) === true;
+    if (known === undefined && !marked && link.origin === 'created') {
+      if (isPresent(subscription.state)) {
+        foreign.push(
+          subscription.productHandle === undefined
+            ? { id: subscription.id }
+            : { id: subscription.id, productHandle: subscription.productHandle },
+        );
+      }
+      continue;
+    }
+    const origin = known?.origin ?? (marked ? 'created' : 'adopted');
+    const remembered = withProduct({ ...known, id: subscription.id, origin, state: subscription.state }, subscription);
+    // Maxio remembers for us: a cancel that carries our mark was ours, even if our own memory of it was lost.
+    // And a cancel without it is somebody else's decision, even where we had ended the subscription before: it is not ours to undo.
+    if (subscription.state === 'canceled' && remembered.endedBy !== 'cancel_at_period_end') {
+      if (endedByUs(subscription, scimId)) remembered.endedBy = 'cancel';
+      else delete remembered.endedBy;
+    }
+    subscriptions.push(remembered);
+  }
+  const { unseen: _seen, quiet: _quiet, foreign: _old, ...rest } = link;
+  return foreign.length === 0 ? { ...rest, subscriptions } : { ...rest, subscriptions, foreign };
+}
+
+/** Replace what is remembered of one subscription. */
+export function updateRemembered(
+  link: MaxioLink,
+  id: string,
+  change: (known: RememberedSubscription) => RememberedSubscription,
+): MaxioLink {
+  return { ...link, subscriptions: link.subscriptions.map((known) => (known.id === id ? change(known) : known)) };
+}
+
+/** The message that goes with our cancels. It names the person by SCIM id, the generation and the attempt, and no more. */
+export function cancellationMessage(scimId: string, generation: number, token: string): string {
+  return `Canceled by maxio-scim: the identity provider deactivated this person. scim=${scimId} generation=${generation} step=${token}`;
+}
+
+/** Say whether a subscription shows that this service made it, or ended it, for this person: proof that outlives our own memory. */
+export function carriesMark(subscription: Subscription, mark: string, scimId: string): boolean {
+  return subscription.reference?.startsWith(mark) === true || endedByUs(subscription, scimId);
+}
+
+function endedByUs(subscription: Subscription, scimId: string): boolean {
+  return subscription.cancellationMessage?.includes(`scim=${scimId}`) === true;
+}
+
+function withProduct(known: RememberedSubscription, subscription: Subscription): RememberedSubscription {
+  return subscription.productHandle === undefined ? known : { ...known, productHandle: subscription.productHandle };
+}

@@ -1,0 +1,139 @@
+/**
+ * Guarantees of the plan and of what carries it out, over random histories: intents that flip, answers that get lost, effects that come late.
+ * Real reconcile code on a virtual clock; fast-check prints the seed and shrinks the history.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { intentOf } from '../../src/directory/record.ts';
+import type { Fault } from '../support/model-maxio.ts';
+import { Simulation } from '../support/simulation.ts';
+
+type Event =
+  | { kind: 'want'; active: boolean }
+  | { kind: 'rename'; to: string }
+  | { kind: 'run'; faults: { fault: Fault; lateMs: number }[] }
+  | { kind: 'advance'; ms: number };
+
+const fault = fc.record({
+  fault: fc.constantFrom<Fault>('none', 'none', 'none', 'lost', 'landed', 'late', 'refused', 'unavailable'),
+  lateMs: fc.integer({ min: 1, max: 119_000 }),
+});
+const event: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('want' as const), active: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rename' as const), to: fc.constantFrom('Lee', 'Ray', 'Moe') }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('run' as const), faults: fc.array(fault, { maxLength: 4 }) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.constantFrom(100, 5_000, 40_000, 125_000, 140_000) }),
+  },
+);
+
+async function play(sim: Simulation, events: Event[]): Promise<void> {
+  for (const step of events) {
+    if (step.kind === 'want') sim.want({ active: step.active });
+    else if (step.kind === 'rename') sim.want({ familyName: step.to });
+    else if (step.kind === 'advance') sim.maxio.advance(step.ms);
+    else {
+      const faults = [...step.faults];
+      sim.maxio.nextFault = () => faults.shift() ?? { fault: 'none', lateMs: 0 };
+      await sim.run();
+    }
+  }
+}
+
+for (const policy of ['cancel', 'cancel_at_period_end', 'hold'] as const) {
+  for (const productHandle of ['pro', undefined]) {
+    test(`whatever gets lost or comes late, the last intent wins: policy ${policy}, product ${productHandle ?? 'none'}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(event, { maxLength: 25 }), async (events) => {
+          const sim = new Simulation({ policy, productHandle });
+          sim.maxio.onCall = (kind) => {
+            const ending = kind === 'cancel' || kind === 'delay cancel' || kind === 'hold';
+            if (ending) expect(intentOf(sim.record), `I3: ${kind} started for an active person`).toBe('inactive');
+          };
+          await play(sim, events);
+          const outcome = await sim.converge();
+          sim.maxio.advance(200_000);
+
+          const context = sim.story.join('\n');
+          expect(outcome.kind, context).toBe('settled');
+          expect(sim.maxio.customers.length, `I2: customers\n${context}`).toBeLessThanOrEqual(1);
+          const billing = sim.maxio.subscriptions.filter(({ state, ending }) => state === 'active' && !ending);
+          if (intentOf(sim.record) === 'inactive') expect(billing.length, `I4: still billing\n${context}`).toBe(0);
+          else if (productHandle !== undefined) expect(billing.length, `active person's subscriptions\n${context}`).toBe(1);
+          else expect(sim.maxio.customers.length, context).toBe(1);
+          if (intentOf(sim.record) === 'active') {
+            const wanted = (sim.record.attributes.name as { familyName: string }).familyName;
+            expect(sim.maxio.customers[0]?.last_name, `I6: an older name won\n${context}`).toBe(wanted);
+          }
+
+          sim.maxio.calls = [];
+          await sim.run();
+          expect(sim.maxio.calls, `a settled person costs no call\n${context}`).toEqual([]);
+        }),
+        { numRuns: 1_000 },
+      );
+    });
+  }
+}
+
+test('a plan that has been carried out has nothing left to do, and an unmapped change costs no call', async () => {
+  const sim = new Simulation();
+  expect((await sim.run()).kind).toBe('settled');
+  expect(sim.maxio.calls).toEqual(['create subscription']);
+  sim.maxio.calls = [];
+  sim.want({});
+  expect((await sim.run()).kind).toBe('settled');
+  expect(sim.maxio.calls).toEqual([]);
+  sim.want({ active: false });
+  await sim.run();
+  expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  sim.maxio.calls = [];
+  sim.want({ active: true });
+  await sim.run();
+  expect(sim.maxio.calls).toEqual(['reactivate']);
+});
+
+for (const policy of ['hold', 'cancel_at_period_end'] as const) {
+  test(`regression: a repeated ${policy} is not undone while its unanswered first attempt may still come`, async () => {
+    const sim = new Simulation({ policy });
+    await play(sim, [
+      { kind: 'run', faults: [] },
+      { kind: 'want', active: false },
+      { kind: 'run', faults: [{ fault: 'late', lateMs: 100_000 }] },
+      { kind: 'run', faults: [] },
+      { kind: 'want', active: true },
+    ]);
+    expect((await sim.converge()).kind).toBe('settled');
+    sim.maxio.advance(200_000);
+    expect(sim.maxio.subscriptions).toMatchObject([{ state: 'active', ending: false }]);
+  });
+}
+
+test('F34: off and on again before anything was done costs no call', async () => {
+  const sim = new Simulation();
+  await sim.run();
+  sim.maxio.calls = [];
+  sim.want({ active: false });
+  sim.want({ active: true });
+  expect((await sim.run()).kind).toBe('settled');
+  expect(sim.maxio.calls).toEqual([]);
+});
+
+test('F35: back while the cancel is on its way: found canceled by its mark, and reactivated', async () => {
+  const sim = new Simulation();
+  await sim.run();
+  sim.want({ active: false });
+  await play(sim, [{ kind: 'run', faults: [{ fault: 'landed', lateMs: 0 }] }]);
+  sim.want({ active: true });
+  expect((await sim.converge()).kind).toBe('settled');
+  expect(sim.maxio.subscriptions).toMatchObject([{ state: 'active' }]);
+});
+
+test('F36: two hundred flips leave one customer, one subscription, and a bounded number of calls', async () => {
+  const sim = new Simulation();
+  for (let i = 0; i < 200; i += 1) sim.want({ active: i % 2 === 0 });
+  sim.want({ active: true });
+  await sim.converge();
+  expect(sim.maxio.calls).toEqual(['create subscription']);
+});
