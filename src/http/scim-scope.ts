@@ -1,0 +1,87 @@
+/**
+ * Owns everything below the SCIM prefix that is not a route: authentication first, media types, the body parser, the 404, and that every
+ * answer, refusals included, is `application/scim+json`. Encapsulated: nothing of it reaches the operator pages beside it.
+ * Refuses to know users and sites. RFC 7644 §2, §3.1, §3.8, §3.12.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ScimError } from '../scim/error.ts';
+import { parseBody } from '../scim/parse-body.ts';
+import { ALWAYS, SCIM_MEDIA_TYPE, sendError } from './answer-error.ts';
+import { type Authenticate, type Caller, hasCredentials } from './auth.ts';
+import { discoveryRoutes } from './discovery-routes.ts';
+import { otherRoutes } from './other-routes.ts';
+import { unknownPath } from './refuse.ts';
+import { userRoutes } from './user-routes.ts';
+
+export const SCIM_PREFIX = '/scim/v2';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set once the token is known to be right; absent on the open discovery endpoints and outside SCIM. */
+    caller: Caller | undefined;
+  }
+  interface FastifyContextConfig {
+    /** May be read without a token: the discovery endpoints hold nothing about people or sites (RFC 7644 §4). */
+    open?: boolean;
+  }
+}
+
+export interface ScopeParts {
+  authenticate: Authenticate;
+  /** `{PUBLIC_URL}/scim/v2`; every location is built on it, never on what a request claims to be addressed to. */
+  baseUrl: string;
+}
+
+/** Registers the SCIM endpoints, to be encapsulated below `SCIM_PREFIX`. */
+export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promise<void> {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, readBody);
+
+  app.addHook('onRequest', async (request) => {
+    if (request.routeOptions.config.open && !hasCredentials(request.raw)) return;
+    request.caller = parts.authenticate(request.raw);
+  });
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw unknownPath(SCIM_PREFIX, request.url);
+    refuseEncodings(request);
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    reply.headers({ ...ALWAYS, 'x-request-id': request.id });
+    if (payload === undefined || payload === null || payload === '') reply.removeHeader('content-type');
+    else reply.type(SCIM_MEDIA_TYPE);
+    return payload;
+  });
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+  // Never runs: the hook above has answered. It is here so that the scope has a 404 of its own, with its hooks.
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) =>
+    sendError(unknownPath(SCIM_PREFIX, request.url), request, reply),
+  );
+
+  userRoutes(app, parts);
+  discoveryRoutes(app, parts);
+  otherRoutes(app);
+}
+
+/** An empty body is no body: clients send a content type even with DELETE. Whether one was needed is the route's question. */
+function readBody(request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void {
+  try {
+    refuseCharsets(request);
+    done(null, bytes.length === 0 ? undefined : parseBody(bytes));
+  } catch (error) {
+    done(error as Error);
+  }
+}
+
+/** Nothing is ever inflated: a bomb of one kilobyte would otherwise become a megabyte behind the size limit. */
+function refuseEncodings(request: FastifyRequest): void {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new ScimError(415, 'Send the body without Content-Encoding.');
+  }
+}
+
+/** JSON in another charset would be read as different text than the client meant. */
+function refuseCharsets(request: FastifyRequest): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers['content-type'] ?? '')?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw new ScimError(415, 'Send the body in UTF-8.');
+}
