@@ -1,0 +1,87 @@
+/** Owns what `person` prints: who it is, what was promised, how it stands, what Maxio holds, and the story as a timeline. Pure. */
+import type { PersonAnswer } from './answers.ts';
+import { paint, plain, wrap } from './terminal.ts';
+
+const LABEL_WIDTH = 11;
+const TEXT_WIDTH = 96;
+const WHO: Record<string, 'cyan' | 'green' | 'yellow'> = { IdP: 'cyan', Maxio: 'green', operator: 'yellow' };
+
+/** Prints one person. */
+export function renderPerson(person: PersonAnswer): string[] {
+  const state = person.deleted ? 'deleted' : person.active ? 'active' : 'inactive';
+  return [
+    `${paint('bold', plain(person.userName))}  ${state} at the identity provider, ${person.inStep ? paint('green', 'in step') : paint('yellow', 'not in step')}`,
+    ...labelled('site', [person.site]),
+    ...labelled('id', [person.id]),
+    ...labelled('reference', [person.reference]),
+    ...labelled('promised', [person.promised]),
+    ...labelled('now', [person.now]),
+    ...labelled('Maxio', rememberedOf(person)),
+    ...labelled(
+      'open',
+      person.openSteps.map(
+        ({ kind, target, sentAt }) => `${kind}${target === null ? '' : ` ${target}`}, sent ${sentAt}, no answer yet`,
+      ),
+    ),
+    ...labelled('live', liveOf(person)),
+    '',
+    ...storyOf(person.story),
+  ];
+}
+
+function labelled(label: string, texts: string[]): string[] {
+  const lines = texts.flatMap((text) => wrap(plain(text), TEXT_WIDTH));
+  return lines.map((line, at) => `  ${paint('dim', (at === 0 ? label : '').padEnd(LABEL_WIDTH))}${line}`);
+}
+
+function rememberedOf({ maxio }: PersonAnswer): string[] {
+  if (maxio === null) return ['no customer known yet'];
+  const lines = [`customer ${maxio.customerId}, ${maxio.origin}; as remembered from the last answers:`];
+  for (const { id, productHandle, state, origin } of maxio.subscriptions) {
+    lines.push(`subscription ${id}${productHandle === undefined ? '' : `, ${productHandle}`}: ${state} (${origin})`);
+  }
+  for (const { id, productHandle } of maxio.foreign ?? []) {
+    lines.push(`subscription ${id}${productHandle === undefined ? '' : `, ${productHandle}`}: made by someone else, left alone`);
+  }
+  if (lines.length === 1) lines.push('no subscription');
+  return lines;
+}
+
+function liveOf({ live, liveError }: PersonAnswer): string[] {
+  if (liveError !== undefined) return [liveError];
+  if (live === undefined) return [];
+  if (live.customer === null) return ['Maxio has no such customer at this moment'];
+  const { id, reference, updatedAt } = live.customer;
+  const lines = [`customer ${id}, reference ${reference ?? 'none'}, last changed ${updatedAt}`];
+  for (const { id: subscription, product, state, ending, currentPeriodEndsAt, managed } of live.subscriptions) {
+    const until = currentPeriodEndsAt === null ? '' : `, period ends ${currentPeriodEndsAt}`;
+    const words = `${state}${ending ? ', ends with its period' : ''}${until}${managed ? '' : '; not ours to change'}`;
+    lines.push(`subscription ${subscription}${product === null ? '' : `, ${product}`}: ${words}`);
+  }
+  if (live.subscriptions.length === 0) lines.push('no subscription');
+  return lines;
+}
+
+/** Lays out the story; what belongs to one change stands under one heading. */
+function storyOf(story: PersonAnswer['story']): string[] {
+  if (story.length === 0) return ['No story is left: entries are kept for a limited time.'];
+  let under = '';
+  return story.flatMap((line) => {
+    const heading = `change ${line.generation}${line.requestId === null ? '' : `, request ${plain(line.requestId)}`}`;
+    const opened = heading === under ? [] : [...(under === '' ? [] : ['']), paint('dim', heading)];
+    under = heading;
+    return [...opened, ...storyLines(line)];
+  });
+}
+
+function storyLines(line: PersonAnswer['story'][number]): string[] {
+  const at = plain(line.at)
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, 'Z');
+  const indent = ' '.repeat(at.length + 12);
+  const [first = '', ...rest] = wrap(plain(line.what), TEXT_WIDTH);
+  return [
+    `${paint('dim', at)}  ${paint(WHO[line.who], plain(line.who).padEnd(8))}  ${first}`,
+    ...rest.map((text) => indent + text),
+  ];
+}

@@ -1,0 +1,67 @@
+/**
+ * Owns how the ops API fails: plain JSON `{ error, detail, do }`, a word for programs, a sentence for people, and the next thing to do.
+ * Refuses SCIM's error shape, which is for identity providers, and to show anything of a failure of our own but its request id.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DirectoryUnavailable } from '../directory/unavailable.ts';
+
+export interface OpsErrorBody {
+  error: string;
+  detail: string;
+  do: string;
+}
+
+export class OpsError extends Error {
+  readonly status: number;
+  readonly body: OpsErrorBody;
+
+  constructor(status: number, error: string, detail: string, todo: string) {
+    super(detail);
+    this.name = 'OpsError';
+    this.status = status;
+    this.body = { error, detail, do: todo };
+  }
+}
+
+/** Headers of every ops answer: it may name people, and nobody may keep it, guess its type or frame it. */
+export const ALWAYS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+/** Answers whatever was thrown in an ops route. */
+export function sendOpsError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = errorOf(thrown, request);
+  if (error.status >= 500)
+    request.log.error({ err: thrown, route: request.routeOptions.url ?? 'unmatched' }, 'ops request failed');
+  if (error.status === 401) void reply.header('www-authenticate', 'Bearer realm="ops"');
+  return reply
+    .code(error.status)
+    .headers({ ...ALWAYS, 'x-request-id': request.id })
+    .type('application/json; charset=utf-8')
+    .send(error.body);
+}
+
+function errorOf(thrown: unknown, request: FastifyRequest): OpsError {
+  if (thrown instanceof OpsError) return thrown;
+  if (thrown instanceof DirectoryUnavailable) {
+    return new OpsError(
+      503,
+      'redis-unavailable',
+      'Redis does not answer at the moment.',
+      'Check Redis, then ask again; /readyz says more.',
+    );
+  }
+  const { status, statusCode } = (thrown ?? {}) as { status?: unknown; statusCode?: unknown };
+  const code = typeof statusCode === 'number' ? statusCode : status;
+  if (typeof code === 'number' && code >= 400 && code < 500) {
+    return new OpsError(code, 'bad-request', 'The request could not be read.', 'Check its path, its query and its JSON body.');
+  }
+  return new OpsError(
+    500,
+    'internal-error',
+    'The service failed on this request by itself.',
+    `Look into the log for request id ${request.id}.`,
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * Owns the whole story of one person: what the identity provider said, what we promised by acknowledging it, what is remembered of Maxio, what happens next.
+ * Refuses to decide anything and to call Maxio, except for the look that the operator asks for. Written for somebody who knows billing, not queues.
+ */
+import { intentOf, type MaxioLink, type OpenStep, type UserRecord } from '../directory/record.ts';
+import { MaxioError } from '../maxio/error.ts';
+import { NotMade } from '../provisioning/caller.ts';
+import type { LiveView, OpsSite } from './site-view.ts';
+import { type StoryLine, tellStory } from './story.ts';
+import { moment, sentence, span } from './words.ts';
+
+export interface PersonView {
+  site: string;
+  id: string;
+  userName: string;
+  active: boolean;
+  deleted: boolean;
+  generation: number;
+  settledGeneration: number;
+  /** True when Maxio holds what the identity provider wants, as far as we know. */
+  inStep: boolean;
+  promised: string;
+  now: string;
+  reference: string;
+  /** As remembered from the last answers; `live` is what Maxio says at this moment. */
+  maxio: MaxioLink | null;
+  openSteps: (Pick<OpenStep, 'kind' | 'generation'> & { target: string | null; sentAt: string })[];
+  story: StoryLine[];
+  live?: LiveView;
+  /** Why there is no `live` although it was asked for. */
+  liveError?: string;
+}
+
+/** Builds the view of one person. @param live asks Maxio too, at the cost of up to two calls */
+export async function viewPerson(site: OpsSite, record: UserRecord, live: boolean): Promise<PersonView> {
+  const [entries, nowMs] = await site.store.guard(() => Promise.all([site.runs.story(record.id), site.runs.nowMs()]));
+  return {
+    site: site.key,
+    id: record.id,
+    userName: record.attributes.userName,
+    active: record.attributes.active,
+    deleted: record.deleted,
+    generation: record.generation,
+    settledGeneration: record.settledGeneration,
+    inStep: record.settledGeneration === record.generation,
+    promised: promisedOf(site, record),
+    now: nowOf(record, nowMs),
+    reference: record.reference,
+    maxio: record.link ?? null,
+    openSteps: record.open.map(({ kind, generation, target, sentAtMs }) => ({
+      kind,
+      generation,
+      target: target ?? null,
+      sentAt: moment(sentAtMs),
+    })),
+    story: tellStory(entries),
+    ...(live ? await lookAt(site, record) : {}),
+  };
+}
+
+const ENDINGS = {
+  cancel: 'every subscription of theirs that we manage is canceled at once',
+  cancel_at_period_end: 'every subscription of theirs that we manage ends with its period',
+  hold: 'every subscription of theirs that we manage is put on hold',
+} as const;
+
+function promisedOf(site: OpsSite, record: UserRecord): string {
+  const since = moment(record.modifiedAtMs);
+  if (intentOf(record) === 'inactive') {
+    const said = record.deleted ? 'was deleted' : 'is deactivated';
+    return `Since ${since} this person ${said} at the identity provider, so ${ENDINGS[site.deprovision]}; the customer is kept.`;
+  }
+  const product = site.productHandle === undefined ? '' : `, subscribed to ${site.productHandle}`;
+  return `Since ${since} this person is to be a customer at Maxio${product}, with the profile the identity provider sent.`;
+}
+
+function nowOf(record: UserRecord, nowMs: number): string {
+  const { run } = record;
+  const sinceSeconds = (nowMs - record.modifiedAtMs) / 1_000;
+  if (record.settledGeneration === record.generation) {
+    const at = run === undefined ? '' : ` since ${moment(run.atMs)}`;
+    return `In step with Maxio${at}. ${sentence(run?.detail ?? '')}`.trim();
+  }
+  if (run === undefined)
+    return `Waits for its turn; the last change came ${span(sinceSeconds)} ago. A worker takes it up by itself.`;
+  const reason = run.reason === undefined ? '' : ` (${run.reason})`;
+  const detail = run.detail === undefined ? '' : ` ${sentence(run.detail)}`;
+  const next =
+    run.nextAttemptAtMs === undefined
+      ? ''
+      : run.nextAttemptAtMs <= nowMs
+        ? ' The next attempt is due now.'
+        : ` Next attempt in ${span((run.nextAttemptAtMs - nowMs) / 1_000)}.`;
+  switch (run.outcome) {
+    case 'settled':
+      return `An earlier change is in step; the last one came ${span(sinceSeconds)} ago and waits for its turn.`;
+    case 'postponed':
+      return `Postponed${reason}.${detail}${next}`;
+    case 'retry':
+      return `Attempt ${run.attempts} did not succeed${reason}.${detail}${next}`;
+    case 'parked':
+      return `Parked for ${span((nowMs - run.atMs) / 1_000)}${reason}.${detail} Nothing happens until the identity provider changes this person or an operator retries.`;
+    case 'held':
+      return `Held${reason}.${detail} A human must decide.`;
+    case 'paused':
+      return `Waits, because the site is paused${reason}.${detail}${next}`;
+  }
+}
+
+async function lookAt(site: OpsSite, record: UserRecord): Promise<Pick<PersonView, 'live' | 'liveError'>> {
+  try {
+    return { live: await site.live(record) };
+  } catch (error) {
+    if (error instanceof NotMade) {
+      const why =
+        error.why === 'blocked'
+          ? 'the site is paused'
+          : error.why === 'budget'
+            ? "this look's share of the call budget is used up"
+            : 'all calls Maxio serves at once are taken, or it is slow';
+      return { liveError: `Maxio was not asked: ${why}. Ask again in ${span(Math.max(1, error.waitMs / 1_000))}.` };
+    }
+    if (error instanceof MaxioError) return { liveError: `${sentence(error.message)} Ask again later.` };
+    throw error;
+  }
+}
