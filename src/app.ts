@@ -1,0 +1,100 @@
+/**
+ * Owns the construction of one process: connections, sites, the HTTP server, and the order in which they start and stop. The only place that constructs.
+ * No branch on business state. Stopping: not ready, take no new bells, answer what is in flight, give runs a while to end, then close Redis.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Site } from './app-site.ts';
+import type { Config } from './config.ts';
+import { Capacity } from './directory/capacity.ts';
+import { armFailpoint } from './failpoint.ts';
+import { createServer } from './http/server.ts';
+import type { Logger } from './logger.ts';
+import { opsSiteOf } from './ops/ops-site.ts';
+import { registerOps } from './ops/routes.ts';
+import { checkDurability, connectRedis, redisReady } from './redis.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** Runs get this long to end by themselves after a stop was asked for; the platform's patience is usually 60 s. */
+const RUN_GRACE_MS = 20_000;
+/** A queue library that waits for a Redis which is gone is not waited for longer than this beyond the grace. */
+const CLOSE_MARGIN_MS = 5_000;
+
+export interface App {
+  server: ReturnType<typeof createServer>;
+  sites: Site[];
+  /** Take no more requests and bells, end what is at work, close the connections. */
+  close(): Promise<void>;
+}
+
+export interface AppParts {
+  config: Config;
+  logger: Logger;
+  telemetry: Telemetry;
+}
+
+/** Build and start a process of the given role; the caller listens with {@link App.server}. @throws when Redis cannot be reached */
+export async function startApp({ config, logger, telemetry }: AppParts): Promise<App> {
+  if (config.failpoint !== undefined) armFailpoint(config.failpoint);
+  const commands = connectRedis(config.redisUrl, 'commands', logger);
+  const queue = connectRedis(config.redisUrl, 'queue', logger);
+  await Promise.all([redisReady(commands, 30_000), redisReady(queue, 30_000)]);
+  const capacity = new Capacity(commands, () => checkDurability(commands, config.redisDurability));
+  await capacity.start();
+  for (const finding of capacity.findings) logger.warn({ finding }, 'Redis is not set up to keep every acknowledged change');
+
+  const connections = [commands, queue];
+  const connectWorker = (): typeof commands => {
+    const connection = connectRedis(config.redisUrl, 'worker', logger);
+    connections.push(connection);
+    return connection;
+  };
+  const works = config.role !== 'api';
+  const vital = { draining: false, beatMs: performance.now(), works };
+  const sites = config.sites.map(
+    (site) =>
+      new Site({
+        site,
+        commands,
+        queue,
+        connectWorker,
+        capacity,
+        backlogLimit: config.backlogLimit,
+        logger,
+        telemetry,
+        beat: () => {
+          vital.beatMs = performance.now();
+        },
+      }),
+  );
+  const server = createServer({
+    config,
+    logger,
+    telemetry,
+    sites:
+      config.role === 'worker'
+        ? []
+        : sites.map((site) => ({
+            key: site.config.key,
+            idp: site.config.idp,
+            token: site.config.scimToken,
+            users: site.users,
+            accepting: () => capacity.accepting(),
+          })),
+  });
+  await registerOps(server, { config, commands, capacity, vital, telemetry, logger, sites: sites.map(opsSiteOf) });
+  for (const site of sites) site.start(works);
+
+  return {
+    server,
+    sites,
+    async close() {
+      vital.draining = true;
+      const ended = Promise.all([server.close(), ...sites.map((site) => site.close(RUN_GRACE_MS))]);
+      await Promise.race([ended, sleep(RUN_GRACE_MS + CLOSE_MARGIN_MS, undefined, { ref: false })]);
+      capacity.close();
+      // Whatever was sent has been answered or given up by now; BullMQ leaves connections that it was handed to us.
+      for (const connection of connections) connection.disconnect();
+    },
+  };
+}
