@@ -62,7 +62,7 @@ function planOpenCreate(desired: Desired, known: Known): Decision {
     const open = known.open.filter((step) => step.kind !== 'create-customer');
     return {
       kind: 'note',
-      link: linkFound(customer.value, 'created', desired.mapped),
+      link: linkFound(customer.value, 'created', desired.mapped, true),
       open,
       why: 'the unanswered create took effect',
     };

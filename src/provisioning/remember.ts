@@ -7,11 +7,14 @@ import type { Customer, Subscription } from '../maxio/types.ts';
 import type { Mapped } from './mapping.ts';
 import { isPresent } from './states.ts';
 
-/** Link a customer that was found by reference. */
-export function linkFound(customer: Customer, origin: MaxioLink['origin'], mapped: Mapped): MaxioLink {
+/**
+ * Link a customer that was found by reference.
+ * @param allOurs every mapped field it has was sent by us, so what the person no longer has is to be cleared; else such fields are left to whoever set them
+ */
+export function linkFound(customer: Customer, origin: MaxioLink['origin'], mapped: Mapped, allOurs = false): MaxioLink {
   const confirmed: Record<string, string | null> = {};
   for (const [name, value] of Object.entries(mapped) as [keyof Mapped, string | null][]) {
-    if (value !== null && value !== '') confirmed[name] = customer[name] ?? null;
+    if (allOurs || (value !== null && value !== '')) confirmed[name] = customer[name] ?? null;
   }
   return { customerId: customer.id, origin, confirmed, subscriptions: [], unseen: true };
 }

@@ -110,6 +110,15 @@ for (const policy of ['hold', 'cancel_at_period_end'] as const) {
   });
 }
 
+test('I6: what only a lost create has set is cleared when the person no longer has it', async () => {
+  const sim = new Simulation();
+  sim.want({ phone: '+1 555 0100' });
+  await play(sim, [{ kind: 'run', faults: [{ fault: 'landed', lateMs: 0 }] }]);
+  sim.want({ phone: '' });
+  expect((await sim.converge()).kind).toBe('settled');
+  expect(sim.maxio.customers).toMatchObject([{ phone: null }]);
+});
+
 test('F34: off and on again before anything was done costs no call', async () => {
   const sim = new Simulation();
   await sim.run();

@@ -85,12 +85,13 @@ export class Simulation {
   }
 
   /** The IdP says something new. */
-  want(change: { active?: boolean; familyName?: string; deleted?: boolean }): void {
+  want(change: { active?: boolean; familyName?: string; phone?: string; deleted?: boolean }): void {
     const { attributes } = this.record;
     const next = {
       ...attributes,
       active: change.active ?? attributes.active,
       name: { givenName: 'Ann', familyName: change.familyName ?? 'Lee' },
+      ...(change.phone === undefined ? {} : { phoneNumbers: change.phone === '' ? [] : [{ value: change.phone }] }),
     };
     this.record = {
       ...this.record,
