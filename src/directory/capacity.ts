@@ -51,7 +51,7 @@ export class Capacity {
     if (!this.#durable) {
       return {
         ok: false,
-        detail: 'Redis is not set up to keep changes (see /readyz of the service for what to set)',
+        detail: 'Redis is not set up to keep changes (/readyz of the service says what to change)',
         retryAfterSeconds: 30,
       };
     }

@@ -22,7 +22,7 @@ if generation == 0 then
   local holder = redis.call('HGET', p .. 'references', change.reference)
   if holder and holder ~= id then return { 'taken', 'reference', holder } end
 end
--- The limit is for those who would be billed; whoever leaves is always let through.
+-- The backlog limit is for those who would be billed; whoever leaves passes it.
 if change.active and not change.deleted and not redis.call('ZSCORE', p .. 'dirty', id) and redis.call('ZCARD', p .. 'dirty') >= change.backlogLimit then
   return { 'full', change.backlogLimit }
 end

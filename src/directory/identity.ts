@@ -1,6 +1,6 @@
 /**
  * Owns the two names a person gets for ever: the Maxio reference and the SCIM id.
- * Refuses to decide who is the same person (users.ts). Both are pure functions, so a lost directory can be rebuilt with the same ids.
+ * Refuses to decide who is the same person (decide-create.ts). Both are pure functions, so a lost directory can be rebuilt with the same ids.
  */
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';

@@ -16,7 +16,7 @@
  * | audit, auditClock | stream, hash | entries with a gap-free `seq`; last used time and seq |
  * | story:ID | list | audit entry ids of one person, newest last, bounded |
  * | lease:ID | string | token of the run that may act for this person |
- * | site | hash | what this data belongs to: Maxio site id, test flag, schema version, mode |
+ * | site | hash | what this data belongs to: Maxio's site id, test flag and name |
  */
 import { createHash } from 'node:crypto';
 

@@ -31,6 +31,17 @@ export interface Finish {
 
 export type Finished = { kind: 'ok'; dirtySinceMs: number; nowMs: number } | { kind: 'fenced' } | { kind: 'moved' };
 
+/** Where the sweep goes on: it walks through everybody, and faster through those who should stop being billed. */
+export interface SweepFrom {
+  everybody: number;
+  leavers: number;
+}
+
+interface SweptPerson {
+  id: string;
+  lane: 'urgent' | 'normal';
+}
+
 export interface Backlog {
   pending: number;
   urgent: number;
@@ -113,17 +124,17 @@ export class Runs {
   }
 
   /** List people who should have a bell by now. @param ageMs how long they must have been dirty */
-  async sweepable(
-    ageMs: number,
-    most: number,
-    offset: number,
-  ): Promise<{ next: number; people: { id: string; lane: 'urgent' | 'normal' }[] }> {
-    const answer = (await sweepScript.run(this.#store.redis, this.#store.prefix, ageMs, most, offset)) as [number, ...string[]];
-    const people: { id: string; lane: 'urgent' | 'normal' }[] = [];
-    for (let i = 1; i + 1 < answer.length; i += 2) {
+  async sweepable(ageMs: number, most: number, from: SweepFrom): Promise<{ next: SweepFrom; people: SweptPerson[] }> {
+    const answer = (await sweepScript.run(this.#store.redis, this.#store.prefix, ageMs, most, from.everybody, from.leavers)) as [
+      number,
+      number,
+      ...string[],
+    ];
+    const people: SweptPerson[] = [];
+    for (let i = 2; i + 1 < answer.length; i += 2) {
       people.push({ id: String(answer[i]), lane: answer[i + 1] === 'urgent' ? 'urgent' : 'normal' });
     }
-    return { next: Number(answer[0]), people };
+    return { next: { everybody: Number(answer[0]), leavers: Number(answer[1]) }, people };
   }
 
   /** Make a parked person dirty again. @returns false when nobody of that id is parked */

@@ -1,14 +1,15 @@
 -- Lists people who have been dirty for a while and are not waiting for a later attempt, walking on from where the last sweep stopped.
--- KEYS[1] prefix. ARGV: age in ms, most ids, offset. Answers {next offset (0 = from the start again), id, lane, id, lane ...}.
+-- KEYS[1] prefix. ARGV: age in ms, most ids, offset in everybody, offset in the leavers. Answers {next offset, next offset (0 = from the start again),
+-- id, lane, id, lane ...}.
 local p = KEYS[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local most, offset = tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids = redis.call('ZRANGEBYSCORE', p .. 'dirty', '-inf', now - tonumber(ARGV[1]), 'LIMIT', offset, most)
-local answer = { #ids < most and 0 or offset + most }
 -- Leavers first, at every sweep, however long the walk through everybody takes.
 local listed = {}
-local leavers = redis.call('ZRANGEBYSCORE', p .. 'urgent', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, most)
+local leavers = redis.call('ZRANGEBYSCORE', p .. 'urgent', '-inf', now - tonumber(ARGV[1]), 'LIMIT', tonumber(ARGV[4]), most)
+local answer = { #ids < most and 0 or offset + most, #leavers < most and 0 or tonumber(ARGV[4]) + most }
 for _, id in ipairs(leavers) do
   local due = redis.call('ZSCORE', p .. 'due', id)
   if not due or tonumber(due) <= now then

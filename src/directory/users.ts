@@ -44,7 +44,7 @@ export interface UsersParts {
 }
 
 /** How often a write is decided anew when others change the same person at the same time, before the client is asked to come back. */
-const DECISIONS_MAX = 16;
+const DECISIONS_MAX = 64;
 
 export function createUsers(parts: UsersParts): Users {
   const { store } = parts;

@@ -86,17 +86,3 @@ export function isAlreadyCanceled(err: unknown): err is MaxioError {
 export function isReferenceTaken(err: unknown): err is MaxioError {
   return isRefused(err, /reference\b.*\b(unique|taken)|\b(unique|taken)\b.*reference/i);
 }
-
-/** Tells whether a reactivation was refused because the subscription is in a state that cannot be reactivated. */
-export function isNotReactivatable(err: unknown): err is MaxioError {
-  return isRefused(err, /cannot (be )?reactivate/i);
-}
-
-/**
- * Tells whether a hold or a scheduled cancel was refused for a reason that may pass (past due, too close to renewal).
- * Maxio publishes only some of these texts, so every refusal counts that does not say "already canceled".
- */
-export function isRefusedForNow(err: unknown): err is MaxioError {
-  if (!(err instanceof MaxioError) || err.kind !== 'rejected' || err.status !== 422) return false;
-  return /^(hold subscription|schedule cancel)$/.test(err.call) && !isAlreadyCanceled(err);
-}

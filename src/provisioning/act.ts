@@ -137,6 +137,8 @@ function teach(run: Run, step: Step, error: MaxioError): boolean {
     case 'hold':
       return teachEnding(run, step, error, said);
     case 'reactivate':
+    case 'resume':
+    case 'undo-delayed-cancel':
       if (error.kind !== 'rejected' && error.kind !== 'missing') return false;
       run.seen.refused.set(step.target, said);
       delete run.seen.subscriptions;

@@ -109,7 +109,8 @@ export class Caller {
       if (answer.why === 'fenced') throw new NotMade('fenced', 0, options.lane);
       const waitedMs = performance.now() - startedMs;
       const patienceMs = answer.why === 'slots' ? SLOT_PATIENCE_MS : WAIT_INLINE_MS;
-      if (waitedMs + answer.waitMs > patienceMs) throw new NotMade(answer.why, answer.waitMs, options.lane);
+      if (waitedMs + answer.waitMs > patienceMs || options.signal?.aborted === true)
+        throw new NotMade(answer.why, answer.waitMs, options.lane);
       await sleep(answer.waitMs);
     }
   }

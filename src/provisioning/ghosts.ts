@@ -4,7 +4,8 @@
  */
 import type { OpenStep, StepKind } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
-import type { Known } from './plan-types.ts';
+import type { Decision, Known } from './plan-types.ts';
+import { standingOf } from './states.ts';
 
 type Role = 'creating' | 'reviving' | 'ending' | 'updating';
 
@@ -35,16 +36,16 @@ export function subscriptionReference(mark: string, token: string): string {
   return `${mark}${token.slice(0, 8)}`;
 }
 
-/** Say whether what Maxio shows can only be so because this call took effect. */
+/** Say whether Maxio shows what this call was to bring about. Whether it was this very call is another matter: see isResolved. */
 export function hasLanded(step: OpenStep, mark: string, subscriptions: Subscription[]): boolean {
   const target = subscriptions.find((subscription) => subscription.id === step.target);
+  if (target !== undefined && standingOf(target.state) === 'unknown') return false;
   switch (step.kind) {
     case 'create-customer':
       return true;
     case 'create-with-subscription':
     case 'create-subscription':
       return subscriptions.some((subscription) => subscription.reference === subscriptionReference(mark, step.token));
-    // Never repeated while unanswered, so what is seen can only be theirs.
     case 'reactivate':
     case 'resume':
       return target === undefined || (target.state !== 'canceled' && target.state !== 'on_hold');
@@ -52,13 +53,31 @@ export function hasLanded(step: OpenStep, mark: string, subscriptions: Subscript
       return target === undefined || !target.ending;
     case 'cancel':
       return target === undefined || (target.state === 'canceled' && (target.cancellationMessage ?? '').includes(step.token));
-    // These leave no mark of the very attempt, and a leaver's are repeated: another one may have made what is seen, and this one may still come.
     case 'delay-cancel':
     case 'hold':
       return target === undefined || target.state === 'canceled';
     case 'update-customer':
       return false;
   }
+}
+
+/** Creates and cancels carry the token of the attempt; of the others somebody else, or a repetition, may have made what is seen, and they may still come. */
+const CARRY_THEIR_TOKEN: ReadonlySet<StepKind> = new Set([
+  'create-customer',
+  'create-with-subscription',
+  'create-subscription',
+  'cancel',
+]);
+
+/** Say whether an open step can be forgotten: it has landed beyond doubt, or what was seen was seen when it no longer could land. */
+export function isResolved(step: OpenStep, known: Known, mark: string, seen: { value: Subscription[]; atMs: number }): boolean {
+  return seen.atMs >= expiryMs(step, known) || (CARRY_THEIR_TOKEN.has(step.kind) && hasLanded(step, mark, seen.value));
+}
+
+/** Wait for an open step, or look once more when it has expired since the last look. */
+export function waitFor(step: OpenStep, known: Known, detail: string): Decision {
+  if (known.nowMs >= expiryMs(step, known)) return { kind: 'look', at: 'subscriptions' };
+  return { kind: 'wait', untilMs: lookAgainMs(step, known), reason: 'unknown-outcome', detail };
 }
 
 /** When to look again while a call may still land: often at first, rarely later, at the latest when it has expired. */

@@ -4,9 +4,9 @@
  */
 import type { MaxioLink } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
-import { expiryMs, hasLanded, lookAgainMs, roleOf } from './ghosts.ts';
+import { isResolved, roleOf, waitFor } from './ghosts.ts';
 import type { Decision, Desired, Known, Step } from './plan-types.ts';
-import { standingOf } from './states.ts';
+import { standingOf, unknownState } from './states.ts';
 
 /** A refused hold or delayed cancel is tried again until this long before the renewal that it should prevent. */
 const LAST_CHANCE_MS = 3_600_000;
@@ -31,7 +31,7 @@ export function planLeaving(desired: Desired, known: Known, link: MaxioLink): De
     if (known.seen.refused.has(subscription.id)) refused.push(subscription);
     else return { kind: 'step', step };
   }
-  return planRefused(desired, known, refused) ?? planUnknown(unknown) ?? planRevivingGhosts(known) ?? settle(known);
+  return planRevivingGhosts(known) ?? planRefused(desired, known, refused) ?? planUnknown(unknown) ?? settle(known);
 }
 
 function endingStep(policy: Desired['policy'], subscription: Subscription): Step | undefined {
@@ -67,18 +67,12 @@ function planRefused(desired: Desired, known: Known, refused: Subscription[]): D
 }
 
 function planUnknown(unknown: Subscription[]): Decision | undefined {
-  const first = unknown[0];
-  if (first === undefined) return undefined;
-  return {
-    kind: 'park',
-    reason: 'unknown-state',
-    detail: `Subscription ${first.id} is in the state "${first.state.slice(0, 40)}", which this release does not know. End it in Maxio by hand, then retry.`,
-  };
+  return unknown[0] === undefined ? undefined : unknownState(unknown[0]);
 }
 
 /** Drop the open steps that are proven to have taken effect, and those that no longer can. Before any step of ours muddies the picture. */
 function resolveGhosts(desired: Desired, known: Known, seen: { value: Subscription[]; atMs: number }): Decision | undefined {
-  const resolved = known.open.filter((step) => hasLanded(step, desired.mark, seen.value) || seen.atMs >= expiryMs(step, known));
+  const resolved = known.open.filter((step) => isResolved(step, known, desired.mark, seen));
   if (resolved.length === 0) return undefined;
   const open = known.open.filter((step) => !resolved.includes(step));
   return { kind: 'note', link: known.link, open, why: 'an unanswered call is resolved' };
@@ -88,14 +82,11 @@ function resolveGhosts(desired: Desired, known: Known, seen: { value: Subscripti
 function planRevivingGhosts(known: Known): Decision | undefined {
   const ghost = known.open.find((step) => roleOf(step) === 'reviving' || roleOf(step) === 'creating');
   if (ghost === undefined) return undefined;
-  if (known.nowMs >= expiryMs(ghost, known)) return { kind: 'look', at: 'subscriptions' };
-  return {
-    kind: 'wait',
-    untilMs: lookAgainMs(ghost, known),
-    reason: 'unknown-outcome',
-    detail:
-      'A call that would bill this person again left and Maxio did not answer. It may still take effect, so the person is watched.',
-  };
+  return waitFor(
+    ghost,
+    known,
+    'A call that would bill this person again left and Maxio did not answer. It may still take effect, so the person is watched.',
+  );
 }
 
 function settle(known: Known): Decision {

@@ -4,14 +4,14 @@
  */
 import type { MaxioLink, RememberedSubscription } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
-import { expiryMs, hasLanded, lookAgainMs, roleOf } from './ghosts.ts';
+import { expiryMs, hasLanded, isResolved, roleOf, waitFor } from './ghosts.ts';
 import { fieldsToSend } from './mapping.ts';
-import type { Decision, Desired, Known } from './plan-types.ts';
+import type { Decision, Desired, Known, Step } from './plan-types.ts';
 import { updateRemembered } from './remember.ts';
-import { isPresent } from './states.ts';
+import { isPresent, standingOf, unknownState } from './states.ts';
 
 export function planStaying(desired: Desired, known: Known, link: MaxioLink): Decision {
-  if (known.seen.subscriptions === undefined && mustLook(known, link)) return { kind: 'look', at: 'subscriptions' };
+  if (known.seen.subscriptions === undefined && mustLook(desired, known, link)) return { kind: 'look', at: 'subscriptions' };
   return (
     planGhosts(desired, known, link) ??
     planReturning(desired, known, link) ??
@@ -21,38 +21,33 @@ export function planStaying(desired: Desired, known: Known, link: MaxioLink): De
 }
 
 /** Memory is not enough after a found customer, an unanswered call, a refusal, or an ending that Maxio carries out by itself later. */
-function mustLook(known: Known, link: MaxioLink): boolean {
+function mustLook(desired: Desired, known: Known, link: MaxioLink): boolean {
   return (
     link.unseen === true ||
     known.seen.refused.size > 0 ||
     known.open.some((step) => roleOf(step) !== 'updating') ||
-    link.subscriptions.some(({ endedBy }) => endedBy === 'cancel_at_period_end' || endedBy === 'hold')
+    link.subscriptions.some(
+      (each) => isWanted(desired, each) && (each.endedBy === 'cancel_at_period_end' || each.endedBy === 'hold'),
+    )
   );
 }
 
 function planGhosts(desired: Desired, known: Known, link: MaxioLink): Decision | undefined {
-  const seen = known.seen.subscriptions;
-  const subscriptions = seen?.value ?? [];
-  const resolved = known.open.filter(
-    (step) =>
-      roleOf(step) !== 'updating' &&
-      seen !== undefined &&
-      (hasLanded(step, desired.mark, subscriptions) || seen.atMs >= expiryMs(step, known)),
-  );
+  const { value = [], atMs } = known.seen.subscriptions ?? { atMs: Number.NEGATIVE_INFINITY };
+  const ghosts = known.open.filter((step) => roleOf(step) !== 'updating');
+  const resolved = ghosts.filter((step) => isResolved(step, known, desired.mark, { value, atMs }));
   if (resolved.length > 0) {
     const open = known.open.filter((step) => !resolved.includes(step));
     return { kind: 'note', link, open, why: 'an unanswered call is resolved' };
   }
-  const ghost = known.open.find((step) => roleOf(step) !== 'updating');
+  // One that shows its effect stays on record until it has expired, for a later leave, but keeps nobody who stays waiting.
+  const ghost = ghosts.find((step) => roleOf(step) === 'ending' || !hasLanded(step, desired.mark, value));
   if (ghost === undefined) return undefined;
-  if (known.nowMs >= expiryMs(ghost, known)) return { kind: 'look', at: 'subscriptions' };
-  return {
-    kind: 'wait',
-    untilMs: lookAgainMs(ghost, known),
-    reason: 'unknown-outcome',
-    detail:
-      'An earlier call about this person left and Maxio did not answer. It may still take effect, so nothing is concluded before that is impossible.',
-  };
+  return waitFor(
+    ghost,
+    known,
+    'An earlier call about this person left and Maxio did not answer. It may still take effect, so nothing is concluded before that is impossible.',
+  );
 }
 
 /** Bring back what we ended: only that, and only what is still wanted. */
@@ -75,21 +70,27 @@ function planReturn(
   const target = remembered.id;
   const refusal = known.seen.refused.get(target);
   if (seen === undefined && refusal === undefined) return { kind: 'step', step: { kind: 'reactivate', target } };
-  if (seen?.state === 'canceled') {
-    if (refusal === undefined) return { kind: 'step', step: { kind: 'reactivate', target } };
+  // What a state means that nobody knows is a guess, and a wrong guess would leave somebody unbilled for good.
+  if (seen !== undefined && standingOf(seen.state) === 'unknown') return unknownState(seen);
+  const step = seen === undefined ? undefined : returningStep(remembered, seen);
+  if (step !== undefined && refusal === undefined) return { kind: 'step', step };
+  if (step !== undefined) {
     return {
       kind: 'park',
       reason: 'refused-by-maxio',
-      detail: `Maxio refused to reactivate subscription ${target}: ${refusal}. Correct it in Maxio, then retry.`,
+      detail: `Maxio refused to bring back subscription ${target} (${step.kind}): ${refusal}. Correct it in Maxio, then retry.`,
     };
-  }
-  if (seen !== undefined && isPresent(seen.state)) {
-    if (seen.ending && remembered.endedBy === 'cancel_at_period_end')
-      return { kind: 'step', step: { kind: 'undo-delayed-cancel', target } };
-    if (seen.state === 'on_hold' && remembered.endedBy === 'hold') return { kind: 'step', step: { kind: 'resume', target } };
   }
   const forgotten = updateRemembered(link, target, ({ endedBy: _endedBy, ...rest }) => rest);
   return { kind: 'note', link: forgotten, open: known.open, why: 'this ending is already undone, or cannot be' };
+}
+
+function returningStep(remembered: RememberedSubscription, seen: Subscription): Step | undefined {
+  const target = seen.id;
+  if (seen.state === 'canceled') return { kind: 'reactivate', target };
+  if (!isPresent(seen.state)) return undefined;
+  if (seen.ending && remembered.endedBy === 'cancel_at_period_end') return { kind: 'undo-delayed-cancel', target };
+  return seen.state === 'on_hold' && remembered.endedBy === 'hold' ? { kind: 'resume', target } : undefined;
 }
 
 function isWanted(desired: Desired, remembered: RememberedSubscription): boolean {
@@ -99,7 +100,11 @@ function isWanted(desired: Desired, remembered: RememberedSubscription): boolean
 function planMissing(desired: Desired, known: Known, link: MaxioLink): Decision | undefined {
   const { productHandle } = desired;
   if (productHandle === undefined) return undefined;
-  if (link.subscriptions.some(({ state }) => isPresent(state))) return undefined;
+  // What we ended and the site no longer sells is on its way out: it does not stand for the product that is sold now.
+  const stands = link.subscriptions.some(
+    (each) => isPresent(each.state) && (each.endedBy === undefined || isWanted(desired, each)),
+  );
+  if (stands) return undefined;
   // Somebody at Maxio has already given this customer the product: a second one would bill twice.
   if (link.foreign?.some((foreign) => foreign.productHandle === productHandle)) return undefined;
   if (known.seen.subscriptions === undefined) return { kind: 'look', at: 'subscriptions' };

@@ -12,6 +12,8 @@ export interface Desired {
   policy: 'cancel' | 'cancel_at_period_end' | 'hold';
   /** userName and e-mail addresses, folded: what an existing customer must share to be taken for the same person. */
   corroboration: string[];
+  /** The person's own, letter by letter: a customer found in another letter case belongs to somebody else. */
+  reference: string;
   /** Prefix of the subscription references this person's subscriptions carry when we made them. */
   mark: string;
 }

@@ -46,14 +46,17 @@ function planUnlinked(desired: Desired, known: Known): Decision {
 }
 
 /** How far Maxio's clock and ours may be apart. */
-const CLOCK_SLACK_MS = 300_000;
+const CLOCK_SLACK_MS = 5_000;
 
 /** A create left and no answer came: found means it was ours unless it is older, absent means nothing before it has expired. */
 function planOpenCreate(desired: Desired, known: Known): Decision {
   const creates = known.open.filter((step) => roleOf(step) === 'creating');
   const { customer } = known.seen;
   if (customer === undefined) return { kind: 'look', at: 'customer' };
-  if (customer.value !== undefined && wasThereBefore(customer.value, creates)) {
+  if (
+    customer.value !== undefined &&
+    (customer.value.reference !== desired.reference || wasThereBefore(customer.value, creates))
+  ) {
     // The create was refused and only the refusal got lost: asked again, Maxio says "taken", and adoption needs its second sign.
     const open = known.open.filter((step) => roleOf(step) !== 'creating');
     return { kind: 'note', link: undefined, open, why: 'the customer is older than the unanswered create' };
@@ -62,7 +65,8 @@ function planOpenCreate(desired: Desired, known: Known): Decision {
     const open = known.open.filter((step) => step.kind !== 'create-customer');
     return {
       kind: 'note',
-      link: linkFound(customer.value, 'created', desired.mapped, true),
+      // Fields that the person no longer has are cleared only where the address says that it was we who set them.
+      link: linkFound(customer.value, 'created', desired.mapped, shares(desired, customer.value)),
       open,
       why: 'the unanswered create took effect',
     };
@@ -100,7 +104,7 @@ function planTaken(desired: Desired, known: Known): Decision {
         'Maxio says the reference is taken, but finds no customer by it. If this lasts, look for a customer with a similar reference.',
     };
   }
-  if (desired.corroboration.includes(foldEmail(customer.value.email ?? ''))) {
+  if (shares(desired, customer.value)) {
     return {
       kind: 'note',
       link: linkFound(customer.value, 'adopted', desired.mapped),
@@ -113,11 +117,19 @@ function planTaken(desired: Desired, known: Known): Decision {
     const link = linkFound(customer.value, 'created', desired.mapped);
     return { kind: 'note', link, open: known.open, why: 'recognised by our mark' };
   }
+  return strangerParked(customer.value.id);
+}
+
+function shares(desired: Desired, customer: Customer): boolean {
+  return customer.reference === desired.reference && desired.corroboration.includes(foldEmail(customer.email ?? ''));
+}
+
+function strangerParked(customerId: string): Decision {
   return {
     kind: 'park',
     reason: 'link-approval',
     detail:
-      `Maxio already has customer ${customer.value.id} with this reference, but no e-mail address in common with this person. ` +
+      `Maxio already has customer ${customerId} with this reference, but no e-mail address in common with this person. ` +
       'If it is the same person, give the customer that address in Maxio and retry; if not, change the reference of that customer.',
   };
 }
@@ -135,7 +147,8 @@ function planVanished(desired: Desired, known: Known, customerId: string): Decis
   }
   if (customer.value !== undefined) {
     // Somebody has made another record under our reference: ours again only with the second sign that every adoption needs.
-    const same = desired.corroboration.includes(foldEmail(customer.value.email ?? ''));
+    const same = shares(desired, customer.value);
+    if (!same && desired.intent === 'inactive') return strangerParked(customer.value.id);
     const found = same ? linkFound(customer.value, 'adopted', desired.mapped) : undefined;
     return { kind: 'note', link: found, open: known.open, why: 'the reference now belongs to another customer record' };
   }

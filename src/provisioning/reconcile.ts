@@ -134,15 +134,19 @@ async function rememberQuiet(run: Run): Promise<void> {
   await run.learn(quiet ? { ...rest, quiet } : rest, run.open);
 }
 
+const REFUSED = {
+  blocked: 'The site is paused after answers from Maxio that asked for it; work goes on by itself.',
+  budget: 'The call budget of this site is used up for now; work goes on by itself.',
+  slots:
+    'All call slots of this site are taken, by calls at work or by calls that were never answered; they come back by themselves within minutes.',
+};
+
 function outcomeOfRefusal(refusal: NotMade): Outcome {
   if (refusal.why === 'fenced') return { kind: 'superseded' };
   return {
     kind: 'postponed',
     reason: refusal.why,
-    detail:
-      refusal.why === 'blocked'
-        ? 'The site is paused after answers from Maxio that asked for it; work goes on by itself.'
-        : 'The call budget of this site is used up for now; work goes on by itself.',
+    detail: REFUSED[refusal.why],
     lane: refusal.lane,
     waitMs: refusal.waitMs,
   };
@@ -167,10 +171,10 @@ async function finish({ record, lease, nowMs }: Read, outcome: Outcome, parts: R
   return final.outcome;
 }
 
-/** Waiting for the fate of an unanswered call is part of the same failure; any other end that is not a retry begins anew. */
+/** Waiting, for an answer or for a pause to end, is neither a failure nor the end of one; any other end that is not a retry begins anew. */
 function carriedOver(record: UserRecord, outcome: Outcome): Pick<RunState, 'attempts' | 'failingSinceMs'> {
   const before = record.run;
-  if (before === undefined || outcome.kind !== 'postponed' || outcome.reason !== 'unknown-outcome') return { attempts: 0 };
+  if (before === undefined || outcome.kind !== 'postponed') return { attempts: 0 };
   const { attempts, failingSinceMs } = before;
   return failingSinceMs === undefined ? { attempts } : { attempts, failingSinceMs };
 }

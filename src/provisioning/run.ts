@@ -106,6 +106,7 @@ function desiredOf(record: UserRecord, policy: RunPolicy): Desired {
     productHandle: policy.productHandle,
     policy: policy.policy,
     corroboration: [attributes.userName, ...emailsOf(attributes)].map(foldEmail),
+    reference: record.reference,
     mark: `scim-${record.id}-`,
   };
 }

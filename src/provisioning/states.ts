@@ -2,7 +2,8 @@
  * Owns what each subscription state means for billing, as an exhaustive switch: a word the compiler knows must be placed, a word Maxio invents is `unknown`.
  * Source: subscription states of Maxio's API reference and help centre.
  */
-import { SUBSCRIPTION_STATES, type SubscriptionState } from '../maxio/types.ts';
+import { SUBSCRIPTION_STATES, type Subscription, type SubscriptionState } from '../maxio/types.ts';
+import type { Decision } from './plan-types.ts';
 
 /** `billing`: bills now or may bill later by itself. `held`: on hold. `ended`: cannot bill again by itself. */
 export type Standing = 'billing' | 'held' | 'ended' | 'unknown';
@@ -44,4 +45,14 @@ function standingOfKnown(state: SubscriptionState): Standing {
 /** Say whether the subscription still stands in the way of creating another. */
 export function isPresent(state: string): boolean {
   return standingOf(state) !== 'ended';
+}
+
+/** Put a person aside whose subscription is in a state that this release does not know. */
+export function unknownState(subscription: Subscription): Decision {
+  const state = subscription.state.replaceAll(/[^\w -]/g, '?').slice(0, 40);
+  return {
+    kind: 'park',
+    reason: 'unknown-state',
+    detail: `Subscription ${subscription.id} is in the state "${state}", which this release does not know. Set it right in Maxio by hand, then retry.`,
+  };
 }

@@ -3,7 +3,7 @@
  * It lives outside the queue, so that a flushed, paused or wedged queue cannot take it along. Ringing twice is harmless.
  */
 import type { Logger } from 'pino';
-import type { Runs } from '../directory/runs.ts';
+import type { Runs, SweepFrom } from '../directory/runs.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { Bells } from './queue.ts';
 
@@ -29,7 +29,7 @@ export interface SweepParts {
 export class Sweep {
   readonly #parts: SweepParts;
   #timer: NodeJS.Timeout | undefined;
-  #offset = 0;
+  #from: SweepFrom = { everybody: 0, leavers: 0 };
   #closed = false;
   #turns = 0;
 
@@ -50,8 +50,8 @@ export class Sweep {
   /** Ring once for a batch of those who should have been heard by now. @returns how many */
   async sweepOnce(): Promise<number> {
     const { site, runs, bells, telemetry } = this.#parts;
-    const { next, people } = await runs.sweepable(DIRTY_AGE_MS, BATCH, this.#offset);
-    this.#offset = next;
+    const { next, people } = await runs.sweepable(DIRTY_AGE_MS, BATCH, this.#from);
+    this.#from = next;
     // `replace` is safe here because people who wait for a later attempt are not in this list; without it, a bell that was put aside just before a
     // new desired state was committed would be heard only when its old wait is over.
     for (const { id, lane } of people) await bells.ring(lane, id);

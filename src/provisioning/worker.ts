@@ -16,6 +16,8 @@ const CONCURRENCY = 8;
 const RUNS_IN_A_ROW_MAX = 5;
 /** Refusals of a whole lane are asked about again at the latest after this, since a reading can go out of date. */
 const LANE_PAUSE_MAX_MS = 30_000;
+/** A paused queue wakes a little late; the last stretch is waited out by the runs themselves, to the millisecond, so that no budget is left unused. */
+const WAKE_EARLY_MS = 1_000;
 
 export interface WorkerParts extends ReconcileParts {
   bells: Bells;
@@ -114,7 +116,10 @@ export class SiteWorker {
         // Where the refusal meets everyone in this queue, the queue waits instead of every bell by itself. An active person whose bell hangs in the urgent
         // queue is refused as `normal`, which says nothing about the leavers behind.
         if (outcome.reason === 'blocked' || (outcome.reason === 'budget' && (lane === 'normal' || outcome.lane === 'urgent'))) {
-          await this.#parts.bells.pauseLane(lane, Math.min(LANE_PAUSE_MAX_MS, Math.max(50, outcome.waitMs ?? 1_000)));
+          await this.#parts.bells.pauseLane(
+            lane,
+            Math.min(LANE_PAUSE_MAX_MS, Math.max(50, (outcome.waitMs ?? 1_000) - WAKE_EARLY_MS)),
+          );
           throw new RateLimitError();
         }
         return await later(job, token, outcome.waitMs ?? 1_000);

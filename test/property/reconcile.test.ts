@@ -119,6 +119,55 @@ test('I6: what only a lost create has set is cleared when the person no longer h
   expect(sim.maxio.customers).toMatchObject([{ phone: null }]);
 });
 
+for (const policy of ['hold', 'cancel_at_period_end', 'cancel'] as const) {
+  test(`a returner gets the product that is sold now, and not the one of before: policy ${policy}`, async () => {
+    const sim = new Simulation({ policy });
+    await sim.run();
+    sim.sell('max');
+    sim.want({ active: false });
+    await sim.run();
+    sim.want({ active: true });
+    expect((await sim.converge()).kind).toBe('settled');
+    const billing = sim.maxio.subscriptions.filter(({ state, ending }) => state === 'active' && !ending);
+    expect(billing.map(({ productHandle }) => productHandle)).toEqual(['max']);
+    sim.maxio.calls = [];
+    sim.want({});
+    await sim.run();
+    expect(sim.maxio.calls, 'an unmapped change later').toEqual([]);
+  });
+
+  test(`I4: staff do by hand what an unanswered call was to do, and the late call comes after the leave: policy ${policy}`, async () => {
+    const sim = new Simulation({ policy });
+    await sim.run();
+    sim.want({ active: false });
+    await sim.run();
+    sim.want({ active: true });
+    await play(sim, [{ kind: 'run', faults: [{ fault: 'late', lateMs: 100_000 }] }]);
+    for (const subscription of sim.maxio.subscriptions)
+      Object.assign(subscription, { state: 'active', ending: false, cancellationMessage: null });
+    await sim.run();
+    sim.want({ active: false });
+    expect((await sim.converge()).kind).toBe('settled');
+    sim.maxio.advance(200_000);
+    expect(sim.maxio.subscriptions.filter(({ state, ending }) => state === 'active' && !ending)).toEqual([]);
+  });
+
+  test(`a state nobody knows is not taken for an end that is undone: policy ${policy}`, async () => {
+    const sim = new Simulation({ policy });
+    await sim.run();
+    sim.want({ active: false });
+    await sim.run();
+    const before = structuredClone(sim.maxio.subscriptions);
+    for (const subscription of sim.maxio.subscriptions) subscription.state = 'levitating';
+    sim.want({ active: true });
+    await sim.run();
+    sim.maxio.subscriptions = before;
+    sim.want({ familyName: 'Ray' });
+    expect((await sim.converge()).kind).toBe('settled');
+    expect(sim.maxio.subscriptions).toMatchObject([{ state: 'active', ending: false }]);
+  });
+}
+
 test('F34: off and on again before anything was done costs no call', async () => {
   const sim = new Simulation();
   await sim.run();

@@ -68,6 +68,7 @@ export class Service {
         PORT: String(port),
         LOG_LEVEL: 'info',
         MAXIO_LEASE_SECONDS: '3',
+        SHUTDOWN_DELAY_SECONDS: '0',
         ...options.env,
       },
     });

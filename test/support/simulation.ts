@@ -35,9 +35,11 @@ export class Simulation {
     open: [],
   };
   readonly #parts: ReconcileParts;
+  readonly #policy: RunPolicy;
 
   constructor(policy: Partial<RunPolicy> = {}) {
     const sim = this;
+    this.#policy = { productHandle: 'pro', policy: 'cancel', unknownOutcomeMs: UNKNOWN_OUTCOME_MS, ...policy };
     const runs = {
       async nowMs() {
         return sim.maxio.nowMs;
@@ -77,7 +79,7 @@ export class Simulation {
       runs: runs as unknown as Runs,
       caller: caller as unknown as Caller,
       client: this.maxio as unknown as MaxioClient,
-      policy: { productHandle: 'pro', policy: 'cancel', unknownOutcomeMs: UNKNOWN_OUTCOME_MS, ...policy },
+      policy: this.#policy,
       paymentCollectionMethod: 'remittance',
       logger: pino({ level: 'silent' }),
       telemetry,
@@ -101,6 +103,11 @@ export class Simulation {
     };
     delete this.record.run;
     this.story.push(`IdP wants ${intentOf(this.record)}`);
+  }
+
+  /** The operator sells another product from now on. */
+  sell(productHandle: string): void {
+    this.#policy.productHandle = productHandle;
   }
 
   async run(): Promise<Outcome> {

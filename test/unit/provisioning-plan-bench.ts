@@ -13,6 +13,7 @@ export const staying: Desired = {
   productHandle: 'pro',
   policy: 'cancel',
   corroboration: ['ann@example.com'],
+  reference: '00u1',
   mark: MARK,
 };
 

@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 test.each([
-  ['idle', async () => ({ next: 0, people: [] })],
+  ['idle', async () => ({ next: { everybody: 0, leavers: 0 }, people: [] })],
   ['without Redis', () => Promise.reject(new Error('Connection is closed.'))],
 ])('a worker process that is %s shows that it lives, until it is closed', async (_what, sweepable) => {
   const beat = vi.fn();
