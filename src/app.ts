@@ -23,6 +23,8 @@ const CLOSE_MARGIN_MS = 5_000;
 export interface App {
   server: ReturnType<typeof createServer>;
   sites: Site[];
+  /** Make first contact with Maxio and begin to work. After listening: a process that cannot listen must not leave a call behind it. */
+  begin(): void;
   /** Take no more requests and bells, end what is at work, close the connections. */
   close(): Promise<void>;
 }
@@ -83,13 +85,15 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
           })),
   });
   await registerOps(server, { config, commands, capacity, vital, telemetry, logger, sites: sites.map(opsSiteOf) });
-  for (const site of sites) site.start(works);
-
   return {
     server,
     sites,
+    begin() {
+      for (const site of sites) site.start(works);
+    },
     async close() {
       vital.draining = true;
+      await sleep(config.shutdownDelaySeconds * 1_000);
       const ended = Promise.all([server.close(), ...sites.map((site) => site.close(RUN_GRACE_MS))]);
       await Promise.race([ended, sleep(RUN_GRACE_MS + CLOSE_MARGIN_MS, undefined, { ref: false })]);
       capacity.close();

@@ -91,7 +91,7 @@ export const siteSchema = z.object({
         /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
         'must be the first part of the host name of the site alone, in lower case, such as acme',
       ),
-    { ...site, example: 'acme', required: true },
+    { ...site, required: true },
     'Subdomain of the Advanced Billing site.',
   ),
   MAXIO_API_KEY: variable(
@@ -186,6 +186,11 @@ export const serviceSchema = z.object({
     oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
     service,
     'fatal, error, warn, info, debug, trace or silent.',
+  ),
+  SHUTDOWN_DELAY_SECONDS: variable(
+    integer(0, 30).default(5),
+    service,
+    'How long a process that was asked to stop goes on answering while /readyz already says no, so that a load balancer notices first.',
   ),
   BACKLOG_LIMIT: variable(
     integer(1, 100_000_000).default(1_000_000),

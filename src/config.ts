@@ -32,6 +32,7 @@ export interface Config {
   opsToken: Secret;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   backlogLimit: number;
+  shutdownDelaySeconds: number;
   sites: SiteConfig[];
   /** `name:kill`, `name:stall` or `name:throw`; present only when every site is a loopback sandbox. */
   failpoint?: string | undefined;
@@ -76,6 +77,7 @@ export function readConfig(env: Environment = process.env): Config {
     opsToken: service.OPS_TOKEN,
     logLevel: service.LOG_LEVEL,
     backlogLimit: service.BACKLOG_LIMIT,
+    shutdownDelaySeconds: service.SHUTDOWN_DELAY_SECONDS,
     sites,
     failpoint: service.FAILPOINT,
     version: packageJson.version,

@@ -51,6 +51,7 @@ async function startService(port: number, redis: DemoRedis, sandbox: Sandbox): P
     LOG_LEVEL: 'error',
     REDIS_URL: redis.url.reveal(),
     REDIS_DURABILITY_RELAXED: redis.relaxed ? '1' : '0',
+    SHUTDOWN_DELAY_SECONDS: '0',
     OPS_TOKEN: TOKENS.ops,
     SCIM_TOKEN: TOKENS.scim,
     MAXIO_SUBDOMAIN: sandbox.subdomain,
@@ -61,6 +62,7 @@ async function startService(port: number, redis: DemoRedis, sandbox: Sandbox): P
   const logger = createLogger({ level: config.logLevel, secrets: secretsOf(config) });
   const app = keep(await startApp({ config, logger, telemetry: createTelemetry({ version: config.version }) }));
   await app.server.listen({ host: HOST, port });
+  app.begin();
   return app;
 }
 

@@ -11,7 +11,7 @@ import { createTelemetry } from './telemetry.ts';
 /** sysexits.h EX_CONFIG: a supervisor need not restart what only an edit can cure. */
 const EXIT_CONFIG = 78;
 /** Within the usual 60 s that a platform waits before it kills. */
-const CLOSE_MS_MAX = 50_000;
+const CLOSE_MS_MAX = 55_000;
 
 function configOrExit(): Config {
   try {
@@ -36,8 +36,18 @@ closeWithGrace({ delay: CLOSE_MS_MAX, logger: false }, async ({ err, signal }) =
 });
 
 app = await startApp({ config, logger, telemetry });
-const address = await app.server.listen({ host: config.host, port: config.port });
+const address = await app.server.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EADDRINUSE') throw error;
+  console.error(`Port ${config.port} is in use. Stop what listens there, or set PORT to another one.`);
+  process.exit(1);
+});
+app.begin();
 logger.info(
-  { address, scim: `${config.publicUrl}/scim/v2`, sites: config.sites.map(({ key }) => key), version: config.version },
+  {
+    address,
+    ...(config.role === 'worker' ? {} : { scim: `${config.publicUrl}/scim/v2` }),
+    sites: config.sites.map(({ key }) => key),
+    version: config.version,
+  },
   'listening',
 );

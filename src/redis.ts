@@ -82,7 +82,10 @@ export function connectRedis(url: string | Secret, role: RedisRole, log?: RedisL
   redis.on('error', (err: Error & { code?: string }) => {
     const { allowed, dropped } = mayLog(performance.now());
     if (!allowed || !log) return;
-    log.warn({ role, error: err.message || err.name, code: err.code, droppedLines: dropped }, 'redis connection error');
+    log.warn(
+      { connection: role, error: err.message || err.name, code: err.code, droppedLines: dropped },
+      'redis connection error',
+    );
   });
   return redis;
 }

@@ -31,7 +31,10 @@ const FRAMEWORK_DETAIL: Record<number, string> = {
 export function backPressure(idp: SiteDoor['idp'] | undefined, detail: string, retryAfterSeconds: number): ErrorAnswer {
   const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
   return {
-    error: new ScimError(idp === 'okta' ? 429 : 503, `${detail} Send the same request again in ${seconds} seconds.`),
+    error: new ScimError(
+      idp === 'okta' ? 429 : 503,
+      `${detail} Send the same request again in ${seconds === 1 ? 'one second' : `${seconds} seconds`}.`,
+    ),
     headers: { 'retry-after': String(seconds) },
     log: 'warn',
   };

@@ -44,6 +44,12 @@ export function createAuthenticator(parts: AuthParts): Authenticate {
     let caller: Caller | undefined;
     for (const candidate of known) if (timingSafeEqual(digest, candidate.digest)) caller = candidate.caller;
     if (token !== undefined && caller !== undefined) return caller;
+    // A load balancer that sends requests here is wrong, not the token: a 401 would make an administrator replace it.
+    if (known.length === 0)
+      throw new ScimError(
+        503,
+        'This process is a worker and serves no SCIM. Send the request to a process with ROLE=api or all.',
+      );
     parts.onFailure(failure ?? 'unknown');
     throw new ScimError(401, REFUSAL);
   };

@@ -125,7 +125,7 @@ function readinessOf(parts: HealthParts, probed: WriteProbe): Readiness {
   const reasons: string[] = [];
   if (parts.vital.draining) reasons.push('This process is stopping.');
   if (!parts.capacity.durable) {
-    reasons.push('Redis is not set up to keep every acknowledged change. The log and /ops/api/status say what to change.');
+    reasons.push('Redis is not set up to keep every acknowledged change.', ...parts.capacity.findings);
   }
   if (probed.failure !== undefined) reasons.push(PROBE_REASONS[probed.failure]);
   for (const site of parts.sites) {

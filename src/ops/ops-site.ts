@@ -40,7 +40,7 @@ export function opsSiteOf(site: RunningSite): OpsSite {
     runs,
     budget,
     async test() {
-      // A process that never calls Maxio itself reads what a worker has stored.
+      // Before its own first contact a process reads what an earlier one has stored.
       test ??= identity.current.kind === 'confirmed' ? identity.current.test : (await identity.stored())?.test;
       return test;
     },

@@ -44,7 +44,7 @@ export async function viewPerson(site: OpsSite, record: UserRecord, live: boolea
     settledGeneration: record.settledGeneration,
     inStep: record.settledGeneration === record.generation,
     promised: promisedOf(site, record),
-    now: nowOf(record, nowMs),
+    now: nowOf(site, record, nowMs),
     reference: record.reference,
     maxio: record.link ?? null,
     openSteps: record.open.map(({ kind, generation, target, sentAtMs }) => ({
@@ -74,13 +74,14 @@ function promisedOf(site: OpsSite, record: UserRecord): string {
   return `Since ${since} this person is to be a customer at Maxio${product}, with the profile the identity provider sent.`;
 }
 
-function nowOf(record: UserRecord, nowMs: number): string {
+function nowOf(site: OpsSite, record: UserRecord, nowMs: number): string {
   const { run } = record;
   const sinceSeconds = (nowMs - record.modifiedAtMs) / 1_000;
   if (record.settledGeneration === record.generation) {
     const at = run === undefined ? '' : ` since ${moment(run.atMs)}`;
     return `In step with Maxio${at}. ${sentence(run?.detail ?? '')}`.trim();
   }
+  if (run === undefined && site.mode() !== 'enforce') return `Waits: ${site.modeDetail() ?? 'the site is paused'}`;
   if (run === undefined)
     return `Waits for its turn; the last change came ${span(sinceSeconds)} ago. A worker takes it up by itself.`;
   const reason = run.reason === undefined ? '' : ` (${run.reason})`;

@@ -175,6 +175,11 @@ describe('with a product', () => {
     expect(subscriptionsOf(who.externalId)).toHaveLength(2);
     expect(await callsOf(() => one.scim('DELETE', `/Users/${created.body.id}`))).toEqual([LIST, CANCEL, CANCEL]);
     expect(subscriptionsOf(who.externalId).map(({ state }) => state)).toEqual(['canceled', 'canceled']);
+    expect(await callsOf(() => one.scim('POST', '/Users', oktaUser(who))), 'back: one call for each').toEqual([
+      REACTIVATE,
+      REACTIVATE,
+    ]);
+    expect(subscriptionsOf(who.externalId).map(({ state }) => state)).toEqual(['active', 'active']);
   });
 
   test('a customer with our reference but nobody we know is not touched: parked for a human', async () => {
