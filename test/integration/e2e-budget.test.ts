@@ -51,6 +51,7 @@ test('F58 F60: 2,000 creates over two replicas stay inside every rolling window,
   const first = await replica(0).scim('POST', '/Users', oktaUser(person(0)));
   await replica(0).settled();
 
+  const calm = sandbox.state.ledger().at(-1)?.seq ?? 0;
   for (let n = 1; n <= PEOPLE; n += 50) {
     const batch = Array.from({ length: 50 }, (_, i) => replica(i).scim('POST', '/Users', oktaUser(person(n + i))));
     for (const answer of await Promise.all(batch)) expect(answer.status).toBe(201);
@@ -73,7 +74,8 @@ test('F58 F60: 2,000 creates over two replicas stay inside every rolling window,
   expect(stats.countsByStatus, 'nothing was refused by Maxio').not.toHaveProperty('429');
   expect(sandbox.state.customers()).toHaveLength(PEOPLE + 1);
 
-  const arrivals = sandbox.state.ledger().map(({ arrivedMs }) => arrivedMs);
+  // From the first joiner of the crowd on: before, there was no backlog to work at.
+  const arrivals = sandbox.state.ledger(calm).map(({ arrivedMs }) => arrivedMs);
   const spanMs = (arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0);
   const utilisation = arrivals.length / ((spanMs / WINDOW_MS) * LIMIT);
   const endedAtMs = sandbox.state.ledger().find(({ method }) => method === 'DELETE')?.arrivedMs ?? Number.NaN;
