@@ -4,7 +4,6 @@
  */
 import type { Redis } from 'ioredis';
 import type { SiteConfig } from './config.ts';
-import type { Capacity } from './directory/capacity.ts';
 import { sitePrefix } from './directory/keys.ts';
 import { intentOf, type UserRecord } from './directory/record.ts';
 import { Runs } from './directory/runs.ts';
@@ -26,7 +25,6 @@ export interface SiteParts {
   commands: Redis;
   queue: Redis;
   connectWorker: () => Redis;
-  capacity: Capacity;
   backlogLimit: number;
   logger: Logger;
   telemetry: Telemetry;

@@ -60,7 +60,6 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
         commands,
         queue,
         connectWorker,
-        capacity,
         backlogLimit: config.backlogLimit,
         logger,
         telemetry,

@@ -127,6 +127,14 @@ const reason: Record<keyof typeof wanted, string> = {
   'maxmemory-policy': 'a full Redis would silently drop people or queued work',
 };
 
+const AWAY =
+  /Connection is closed|Command timed out|Stream isn't writeable|max retries|ECONN|OOM|MISCONF|READONLY|LOADING|NOAUTH|WRONGPASS|NOPERM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY/;
+
+/** Tells whether Redis is out of reach or refuses to serve for now; what remains of its errors is a command that we call wrong. */
+export function isRedisAway(err: unknown): boolean {
+  return err instanceof Error && AWAY.test(err.message);
+}
+
 /** Reads `field:value` of an INFO answer. */
 function infoField(info: string, field: string): string | undefined {
   return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];

@@ -6,8 +6,7 @@ local p = KEYS[1]
 local change = cjson.decode(ARGV[1])
 local id = change.id
 local key = p .. 'user:' .. id
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+--#include now
 
 local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created')
 local generation = tonumber(old[1] or '0')

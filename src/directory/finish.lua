@@ -1,19 +1,21 @@
 -- Ends a run. Settles only if the generation is still the one that was read, so no acknowledged change is ever marked done unseen.
--- KEYS[1] prefix. ARGV: id, lease token, generation, outcome, run JSON (gains atMs), wait in ms ('' = none), audit JSON ('' = none).
+-- KEYS[1] prefix. ARGV: id, lease token, generation, outcome, run JSON (gains atMs and, with a wait, nextAttemptAtMs), wait in ms ('' = none), audit JSON ('' = none).
 -- Answers {'ok', first moment of dirtiness or 0, now} | {'fenced'} | {'moved'}.
 local p, id = KEYS[1], ARGV[1]
 if redis.call('GET', p .. 'lease:' .. id) ~= ARGV[2] then return { 'fenced' } end
 local key = p .. 'user:' .. id
 local generation = tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+--#include now
 local state = redis.call('HMGET', key, 'gen', 'settled')
 local outcome = ARGV[4]
 --#include audit
 if outcome == 'settled' and generation > tonumber(state[2] or '0') then redis.call('HSET', key, 'settled', generation) end
 if tonumber(state[1]) ~= generation then return { 'moved' } end
 
-redis.call('HSET', key, 'run', ARGV[5])
+local run = cjson.decode(ARGV[5])
+run.atMs = now
+if ARGV[6] ~= '' then run.nextAttemptAtMs = now + tonumber(ARGV[6]) end
+redis.call('HSET', key, 'run', cjson.encode(run))
 local since = redis.call('ZSCORE', p .. 'dirty', id) or 0
 if outcome == 'settled' or outcome == 'parked' then
   redis.call('ZREM', p .. 'dirty', id)

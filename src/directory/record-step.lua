@@ -1,13 +1,11 @@
 -- Closes a step after its answer: what is now known of Maxio, the open steps that remain, the audit entry. Only the holder of the lease may.
--- KEYS[1] prefix. ARGV: id, lease token, link JSON ('' = unchanged), open steps JSON, audit JSON ('' = none), generation.
+-- KEYS[1] prefix. ARGV: id, lease token, link JSON ('null' = none), open steps JSON, audit JSON ('' = none), generation.
 -- Answers 1, or 0 when the lease is lost: then the step stays open and the next run observes it.
 local p, id = KEYS[1], ARGV[1]
 if redis.call('GET', p .. 'lease:' .. id) ~= ARGV[2] then return 0 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+--#include now
 local key = p .. 'user:' .. id
-if ARGV[3] ~= '' then redis.call('HSET', key, 'link', ARGV[3]) end
-redis.call('HSET', key, 'open', ARGV[4])
+redis.call('HSET', key, 'link', ARGV[3], 'open', ARGV[4])
 --#include audit
 if ARGV[5] ~= '' then appendAudit(p, id, ARGV[5], now, tonumber(ARGV[6])) end
 return 1

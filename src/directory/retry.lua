@@ -3,8 +3,7 @@
 local p, id = KEYS[1], ARGV[1]
 if redis.call('ZREM', p .. 'parked', id) == 0 then return 0 end
 local key = p .. 'user:' .. id
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+--#include now
 local state = redis.call('HMGET', key, 'active', 'deleted', 'gen')
 redis.call('HDEL', key, 'run')
 redis.call('ZADD', p .. 'dirty', 'NX', now, id)

@@ -24,7 +24,8 @@ export interface Lease {
 
 export interface Finish {
   generation: number;
-  run: Omit<RunState, 'atMs'>;
+  /** Without the two times, which the script takes from Redis. */
+  run: Omit<RunState, 'atMs' | 'nextAttemptAtMs'>;
   waitMs?: number;
   audit?: AuditEntry;
 }
@@ -105,9 +106,6 @@ export class Runs {
   /** End a run; see finish.lua. */
   async finish(lease: Lease, end: Finish): Promise<Finished> {
     const { redis, prefix } = this.#store;
-    const nowMs = await this.nowMs();
-    const run: RunState = { ...end.run, atMs: nowMs };
-    if (end.waitMs !== undefined) run.nextAttemptAtMs = nowMs + end.waitMs;
     const answer = (await finishScript.run(
       redis,
       prefix,
@@ -115,7 +113,7 @@ export class Runs {
       lease.token,
       end.generation,
       end.run.outcome,
-      JSON.stringify(run),
+      JSON.stringify(end.run),
       end.waitMs === undefined ? '' : Math.ceil(end.waitMs),
       end.audit === undefined ? '' : JSON.stringify(end.audit),
     )) as [string, string | number, string | number];

@@ -4,6 +4,7 @@
  * A Redis that is away, full or read-only surfaces as `DirectoryUnavailable`: then nothing was acknowledged.
  */
 import type { Redis } from 'ioredis';
+import { isRedisAway } from '../redis.ts';
 import { RedisScript } from '../redis-script.ts';
 import { foldEmail, foldUserName } from '../scim/fold.ts';
 import type { UserAttributes } from '../scim/types.ts';
@@ -167,10 +168,7 @@ export class Store {
 
 /** A script or command that Redis calls wrong is a defect of ours: telling the client to come back would never cure it. */
 function isDefect(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
-  return !/OOM|MISCONF|READONLY|LOADING|NOAUTH|WRONGPASS|NOPERM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY/.test(
-    error.message,
-  );
+  return error instanceof Error && error.name === 'ReplyError' && !isRedisAway(error);
 }
 
 export function externalIdOf(attributes: UserAttributes): string | undefined {

@@ -2,8 +2,7 @@
 -- KEYS[1] prefix. ARGV: age in ms, most ids, offset in everybody, offset in the leavers. Answers {next offset, next offset (0 = from the start again),
 -- id, lane, id, lane ...}.
 local p = KEYS[1]
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+--#include now
 local most, offset = tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids = redis.call('ZRANGEBYSCORE', p .. 'dirty', '-inf', now - tonumber(ARGV[1]), 'LIMIT', offset, most)
 -- Leavers first, at every sweep, however long the walk through everybody takes.

@@ -110,7 +110,7 @@ function laneOf(run: Run, step: Step): Lane {
   }
 }
 
-/** The call may have had an effect: the step is already on record as open; say so in the story, and keep the run's view in line. */
+/** The call may have had an effect: the step is on record as open already, the run ends here, and the story says so. */
 async function leaveOpen(run: Run, step: Step, error: unknown): Promise<void> {
   const status = error instanceof MaxioError ? (error.status ?? null) : null;
   await run.tell(auditOf(step, { result: 'no answer', status }));

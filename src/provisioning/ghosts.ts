@@ -70,8 +70,21 @@ const CARRY_THEIR_TOKEN: ReadonlySet<StepKind> = new Set([
 ]);
 
 /** Say whether an open step can be forgotten: it has landed beyond doubt, or what was seen was seen when it no longer could land. */
-export function isResolved(step: OpenStep, known: Known, mark: string, seen: { value: Subscription[]; atMs: number }): boolean {
+function isResolved(step: OpenStep, known: Known, mark: string, seen: { value: Subscription[]; atMs: number }): boolean {
   return seen.atMs >= expiryMs(step, known) || (CARRY_THEIR_TOKEN.has(step.kind) && hasLanded(step, mark, seen.value));
+}
+
+/** Forget those of the given open steps that are resolved; `undefined` when none is. The others stay on record. */
+export function forgetResolved(
+  steps: OpenStep[],
+  known: Known,
+  mark: string,
+  seen: { value: Subscription[]; atMs: number },
+): Decision | undefined {
+  const resolved = steps.filter((step) => isResolved(step, known, mark, seen));
+  if (resolved.length === 0) return undefined;
+  const open = known.open.filter((step) => !resolved.includes(step));
+  return { kind: 'note', link: known.link, open, why: 'an unanswered call is resolved' };
 }
 
 /** Wait for an open step, or look once more when it has expired since the last look. */

@@ -4,7 +4,7 @@
  */
 import type { MaxioLink } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
-import { isResolved, roleOf, waitFor } from './ghosts.ts';
+import { forgetResolved, roleOf, waitFor } from './ghosts.ts';
 import type { Decision, Desired, Known, Step } from './plan-types.ts';
 import { standingOf, unknownState } from './states.ts';
 
@@ -16,8 +16,9 @@ export function planLeaving(desired: Desired, known: Known, link: MaxioLink): De
   const seen = known.seen.subscriptions;
   if (seen?.value === undefined) return { kind: 'look', at: 'subscriptions' };
 
-  const resolved = resolveGhosts(desired, known, { value: seen.value, atMs: seen.atMs });
-  if (resolved !== undefined) return resolved;
+  // Before any step of ours muddies the picture.
+  const forgotten = forgetResolved(known.open, known, desired.mark, { value: seen.value, atMs: seen.atMs });
+  if (forgotten !== undefined) return forgotten;
   const refused: Subscription[] = [];
   const unknown: Subscription[] = [];
   for (const subscription of seen.value) {
@@ -68,14 +69,6 @@ function planRefused(desired: Desired, known: Known, refused: Subscription[]): D
 
 function planUnknown(unknown: Subscription[]): Decision | undefined {
   return unknown[0] === undefined ? undefined : unknownState(unknown[0]);
-}
-
-/** Drop the open steps that are proven to have taken effect, and those that no longer can. Before any step of ours muddies the picture. */
-function resolveGhosts(desired: Desired, known: Known, seen: { value: Subscription[]; atMs: number }): Decision | undefined {
-  const resolved = known.open.filter((step) => isResolved(step, known, desired.mark, seen));
-  if (resolved.length === 0) return undefined;
-  const open = known.open.filter((step) => !resolved.includes(step));
-  return { kind: 'note', link: known.link, open, why: 'an unanswered call is resolved' };
 }
 
 /** A create or reactivation may still land and bill a leaver: stay until that is impossible. */

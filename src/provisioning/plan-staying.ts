@@ -4,7 +4,7 @@
  */
 import type { MaxioLink, RememberedSubscription } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
-import { expiryMs, hasLanded, isResolved, roleOf, waitFor } from './ghosts.ts';
+import { expiryMs, forgetResolved, hasLanded, roleOf, waitFor } from './ghosts.ts';
 import { fieldsToSend } from './mapping.ts';
 import type { Decision, Desired, Known, Step } from './plan-types.ts';
 import { updateRemembered } from './remember.ts';
@@ -13,7 +13,7 @@ import { isPresent, standingOf, unknownState } from './states.ts';
 export function planStaying(desired: Desired, known: Known, link: MaxioLink): Decision {
   if (known.seen.subscriptions === undefined && mustLook(desired, known, link)) return { kind: 'look', at: 'subscriptions' };
   return (
-    planGhosts(desired, known, link) ??
+    planGhosts(desired, known) ??
     planReturning(desired, known, link) ??
     planMissing(desired, known, link) ??
     planUpdate(desired, known, link) ?? { kind: 'settle' }
@@ -32,14 +32,11 @@ function mustLook(desired: Desired, known: Known, link: MaxioLink): boolean {
   );
 }
 
-function planGhosts(desired: Desired, known: Known, link: MaxioLink): Decision | undefined {
+function planGhosts(desired: Desired, known: Known): Decision | undefined {
   const { value = [], atMs } = known.seen.subscriptions ?? { atMs: Number.NEGATIVE_INFINITY };
   const ghosts = known.open.filter((step) => roleOf(step) !== 'updating');
-  const resolved = ghosts.filter((step) => isResolved(step, known, desired.mark, { value, atMs }));
-  if (resolved.length > 0) {
-    const open = known.open.filter((step) => !resolved.includes(step));
-    return { kind: 'note', link, open, why: 'an unanswered call is resolved' };
-  }
+  const forgotten = forgetResolved(ghosts, known, desired.mark, { value, atMs });
+  if (forgotten !== undefined) return forgotten;
   // One that shows its effect stays on record until it has expired, for a later leave, but keeps nobody who stays waiting.
   const ghost = ghosts.find((step) => roleOf(step) === 'ending' || !hasLanded(step, desired.mark, value));
   if (ghost === undefined) return undefined;

@@ -9,6 +9,7 @@ import type { Store } from '../directory/store.ts';
 import { DirectoryUnavailable } from '../directory/unavailable.ts';
 import { failpoint } from '../failpoint.ts';
 import { MaxioError } from '../maxio/error.ts';
+import { isRedisAway } from '../redis.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { type ActParts, act } from './act.ts';
 import { NotMade } from './caller.ts';
@@ -46,16 +47,6 @@ export async function reconcile(lease: Lease, parts: ReconcileParts, signal: Abo
   return await finish(read, outcome, parts);
 }
 
-function isRedisAway(error: unknown): boolean {
-  if (error instanceof DirectoryUnavailable) return true;
-  return (
-    error instanceof Error &&
-    /Connection is closed|Command timed out|Stream isn't writeable|max retries|ECONN|LOADING|MISCONF|OOM|READONLY/.test(
-      error.message,
-    )
-  );
-}
-
 /** One person as read under the lease, and Redis TIME of that moment. */
 interface Read {
   record: UserRecord;
@@ -81,7 +72,7 @@ async function attempt(read: Read, parts: ReconcileParts, signal: AbortSignal): 
     }
     if (signal.aborted) throw error;
     // Redis that comes and goes is nobody's defect; while it is away, writing the end of the run fails as well, and the sweep rings again.
-    if (isRedisAway(error)) {
+    if (error instanceof DirectoryUnavailable || isRedisAway(error)) {
       return { kind: 'retry', reason: 'redis-unavailable', detail: 'Redis did not answer while this person was worked on.' };
     }
     parts.logger.error(
