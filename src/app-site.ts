@@ -4,20 +4,32 @@
  */
 import type { Redis } from 'ioredis';
 import type { SiteConfig } from './config.ts';
+import { Holds } from './directory/holds.ts';
 import { sitePrefix } from './directory/keys.ts';
 import { intentOf, type UserRecord } from './directory/record.ts';
 import { Runs } from './directory/runs.ts';
+import { SiteModes } from './directory/site-mode.ts';
 import { Store } from './directory/store.ts';
+import { SurveyIndex } from './directory/survey-index.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { failpoint } from './failpoint.ts';
 import type { Logger } from './logger.ts';
 import { Budget } from './maxio/budget.ts';
 import { MaxioClient } from './maxio/client.ts';
+import type { Channel } from './notify/channel.ts';
+import { newsOf } from './notify/news.ts';
+import { Notifier } from './notify/notifier.ts';
+import type { SituationSources } from './notify/situation.ts';
+import type { Wording } from './notify/words.ts';
 import { Caller } from './provisioning/caller.ts';
+import { protection } from './provisioning/protected.ts';
 import { Bells, type QueueLane } from './provisioning/queue.ts';
 import { isRefusedKey, SiteIdentity } from './provisioning/site-identity.ts';
 import { Sweep } from './provisioning/sweep.ts';
 import { SiteWorker } from './provisioning/worker.ts';
+import { createOnboarding, type Onboarding } from './survey/onboarding.ts';
+import { Rounds } from './survey/rounds.ts';
+import { createWatch, type Watch } from './survey/watch.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface SiteParts {
@@ -29,6 +41,13 @@ export interface SiteParts {
   logger: Logger;
   telemetry: Telemetry;
   beat: () => void;
+  /** Ways to reach people, shared by all sites, and how messages are worded. */
+  channels: readonly Channel[];
+  wording: Wording;
+  /** Who has set the environment of this process, as far as it says. */
+  configAuthor?: string | undefined;
+  /** How Redis is, for the one site whose notices tell of it. */
+  redisState?: SituationSources['redis'];
 }
 
 /** How soon an unanswered or refused first contact is tried again. */
@@ -42,24 +61,44 @@ export class Site {
   readonly config: SiteConfig;
   readonly store: Store;
   readonly runs: Runs;
+  readonly holds: Holds;
+  readonly modes: SiteModes;
+  readonly isProtected: (record: UserRecord) => boolean;
   readonly users: Users;
   readonly budget: Budget;
   readonly caller: Caller;
   readonly client: MaxioClient;
   readonly identity: SiteIdentity;
   readonly bells: Bells;
+  readonly index: SurveyIndex;
+  readonly onboarding: Onboarding;
+  readonly watch: Watch;
+  readonly notifier: Notifier;
   readonly #parts: SiteParts;
   #worker: SiteWorker | undefined;
   #sweep: Sweep | undefined;
+  #rounds: Rounds | undefined;
   #contact: NodeJS.Timeout | undefined;
+  /** How often in a row Maxio has refused our key at first contact. */
+  #keyRefusals = 0;
   #closed = false;
 
   constructor(parts: SiteParts) {
     const { site, commands, logger, telemetry } = parts;
     this.#parts = parts;
     this.config = site;
-    this.store = new Store(commands, site.key, { backlogLimit: parts.backlogLimit });
+    this.store = new Store(commands, site.key, {
+      backlogLimit: parts.backlogLimit,
+      guard: site.guard,
+      onTrip: (why) => {
+        telemetry.guardTrips.inc({ site: site.key, guard: why });
+        logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
+      },
+    });
     this.runs = new Runs(this.store, { leaseMs: site.leaseSeconds * 1_000 });
+    this.holds = new Holds(this.store);
+    this.modes = new SiteModes(commands, site.key);
+    this.isProtected = protection(site.protectedPeople);
     this.budget = new Budget(commands, sitePrefix(site.key), {
       callsPerWindow: site.callsPerHour,
       windowSeconds: site.budgetWindowSeconds,
@@ -67,39 +106,66 @@ export class Site {
       unknownOutcomeSeconds: site.unknownOutcomeSeconds,
     });
     this.caller = new Caller(this.budget, site.key, telemetry);
-    this.client = new MaxioClient(site, {
-      deadlineMs: site.callDeadlineSeconds * 1_000,
-      onCall: ({ method, template, status, kind, tookMs }) =>
-        telemetry.callSeconds.observe(
-          {
-            http_request_method: method,
-            url_template: template,
-            http_response_status_code: status ?? '',
-            error_type: kind ?? '',
-            site: site.key,
-          },
-          tookMs / 1_000,
-        ),
-    });
-    this.identity = new SiteIdentity(commands, site.key, site.subdomain);
+    this.client = openClient(site, telemetry);
+    this.identity = new SiteIdentity(commands, site, this.modes);
     this.bells = new Bells(site.key, parts.queue, logger);
+    this.index = new SurveyIndex(this.store);
+    const { store, index, modes, runs, caller, client } = this;
+    this.onboarding = createOnboarding({
+      siteKey: site.key,
+      redis: commands,
+      store,
+      index,
+      modes,
+      runs,
+      caller,
+      client,
+      logger,
+      telemetry,
+    });
+    this.watch = createWatch({
+      site,
+      author: parts.configAuthor,
+      store,
+      runs,
+      modes,
+      index,
+      caller,
+      client,
+      survey: this.onboarding.survey,
+      isProtected: this.isProtected,
+      ring: (id, lane) => this.ring(id, lane),
+      logger,
+      telemetry,
+    });
     this.users = createUsers({ store: this.store, site, onCommitted: (record) => this.#rung(record) });
+    this.notifier = this.#openNotifier();
   }
 
   /** Ask Maxio which site this is, and where this process works, begin as soon as the answer is right. */
   start(works: boolean): void {
-    const { site, logger, telemetry, beat } = this.#parts;
+    const { site, commands, logger, telemetry, beat } = this.#parts;
     const { runs, bells } = this;
     if (works) {
       this.#sweep = new Sweep({ site: site.key, runs, bells, logger, telemetry, beat });
       this.#sweep.start();
+      const confirmed = (): boolean => this.identity.current.kind === 'confirmed';
+      this.#rounds = new Rounds({
+        siteKey: site.key,
+        redis: commands,
+        chores: [...this.onboarding.chores, ...this.watch.chores, this.notifier],
+        confirmed,
+        logger,
+      });
+      this.#rounds.start();
     }
+    this.watch.configuration.follow();
     void this.#confirm(works);
   }
 
   #work(): void {
     const { site, logger, telemetry, connectWorker } = this.#parts;
-    const { store, runs, bells, caller, client } = this;
+    const { store, runs, bells, caller, client, index, watch } = this;
     this.#worker = new SiteWorker({
       siteKey: site.key,
       store,
@@ -107,17 +173,44 @@ export class Site {
       bells,
       caller,
       client,
+      index,
       logger,
       telemetry,
       connect: connectWorker,
       leaseMs: site.leaseSeconds * 1_000,
-      paymentCollectionMethod: site.paymentCollectionMethod,
-      policy: {
-        productHandle: site.productHandle,
-        policy: site.deprovision,
-        unknownOutcomeMs: site.unknownOutcomeSeconds * 1_000,
+      // Read anew by every run: they act by the applied configuration, which may change while this process lives.
+      get paymentCollectionMethod() {
+        return watch.configuration.current().paymentCollectionMethod;
+      },
+      get policy() {
+        return watch.policy();
       },
     });
+  }
+
+  #openNotifier(): Notifier {
+    const { site, channels, wording, telemetry, logger } = this.#parts;
+    const expires = site.scimTokenExpires;
+    if (expires !== undefined) telemetry.tokenExpiry.set({ site: site.key }, expires.getTime() / 1_000);
+    return new Notifier({ sources: this.#situation(), channels, wording, telemetry, logger });
+  }
+
+  /** What notices are made of: Redis and first contact, never a call to Maxio. */
+  #situation(): SituationSources {
+    const { store, runs, budget, modes, holds, identity, config: site } = this;
+    const { redisState } = this.#parts;
+    return {
+      site,
+      store,
+      runs,
+      budget,
+      modes,
+      holds,
+      contact: () => ({ kind: identity.current.kind, refusals: this.#keyRefusals }),
+      test: async () => (identity.current.kind === 'confirmed' ? identity.current.test : (await identity.stored())?.test),
+      ...newsOf(store, this.onboarding.survey),
+      ...(redisState === undefined ? {} : { redis: redisState }),
+    };
   }
 
   /** Ring for one person, as after a write. */
@@ -130,12 +223,14 @@ export class Site {
     this.#closed = true;
     clearTimeout(this.#contact);
     this.#sweep?.close();
-    await this.#worker?.close(graceMs);
+    await Promise.all([this.#rounds?.close(), this.#worker?.close(graceMs), this.watch.configuration.close()]);
     await this.bells.close();
     await this.client.close();
   }
 
   #rung(record: UserRecord): void {
+    // A held leave has nobody to wake: the approval rings.
+    if (record.leave?.state === 'held' || record.leave?.state === 'exempt') return;
     const lane = intentOf(record) === 'inactive' ? 'urgent' : 'normal';
     const ring = async (): Promise<void> => {
       await failpoint('before_bell');
@@ -154,18 +249,41 @@ export class Site {
     const { logger } = this.#parts;
     let waitMs = CONTACT_WAIT_MS;
     try {
+      await this.store.countActive();
       const identity = await this.identity.check(this.caller, this.client);
+      this.#keyRefusals = 0;
       if (identity.kind === 'confirmed') {
         logger.info({ site: this.config.key, siteId: identity.siteId, test: identity.test }, 'site confirmed');
+        if (works) await this.watch.configuration.start();
         if (works && !this.#closed) this.#work();
         return;
       }
       waitMs = FOREIGN_WAIT_MS;
       logger.error({ site: this.config.key, detail: identity.kind === 'foreign' ? identity.detail : undefined }, 'wrong site');
     } catch (error) {
-      if (isRefusedKey(error)) waitMs = REFUSED_WAIT_MS;
+      const refused = isRefusedKey(error);
+      this.#keyRefusals = refused ? this.#keyRefusals + 1 : 0;
+      if (refused) waitMs = REFUSED_WAIT_MS;
       logger.warn({ err: error, site: this.config.key }, 'Maxio has not confirmed the site yet');
     }
     if (!this.#closed) this.#contact = setTimeout(() => void this.#confirm(works), waitMs);
   }
+}
+
+/** The client of a site, each call measured. */
+function openClient(site: SiteConfig, telemetry: Telemetry): MaxioClient {
+  return new MaxioClient(site, {
+    deadlineMs: site.callDeadlineSeconds * 1_000,
+    onCall: ({ method, template, status, kind, tookMs }) =>
+      telemetry.callSeconds.observe(
+        {
+          http_request_method: method,
+          url_template: template,
+          http_response_status_code: status ?? '',
+          error_type: kind ?? '',
+          site: site.key,
+        },
+        tookMs / 1_000,
+      ),
+  });
 }

@@ -7,9 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Site } from './app-site.ts';
 import type { Config } from './config.ts';
 import { Capacity } from './directory/capacity.ts';
+import { examine } from './doctor/doctor.ts';
 import { armFailpoint } from './failpoint.ts';
 import { createServer } from './http/server.ts';
+import type { SiteDoor } from './http/site-door.ts';
+import { type WebhookDoor, webhookRoutes } from './http/webhook-routes.ts';
 import type { Logger } from './logger.ts';
+import { openChannels } from './notify/channels.ts';
 import { opsSiteOf } from './ops/ops-site.ts';
 import { registerOps } from './ops/routes.ts';
 import { checkDurability, connectRedis, redisReady } from './redis.ts';
@@ -53,8 +57,10 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
   };
   const works = config.role !== 'api';
   const vital = { draining: false, beatMs: performance.now(), works };
+  const channels = openChannels(config.notify);
+  const wording = { names: config.notify.names, opsUrl: `${config.publicUrl}/ops` };
   const sites = config.sites.map(
-    (site) =>
+    (site, at) =>
       new Site({
         site,
         commands,
@@ -66,24 +72,25 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
         beat: () => {
           vital.beatMs = performance.now();
         },
+        channels,
+        wording,
+        configAuthor: config.configAuthor,
+        // Redis is the same for all sites, so one of them tells of it.
+        ...(at === 0 ? { redisState: () => capacity } : {}),
       }),
   );
   const server = createServer({
     config,
     logger,
     telemetry,
-    sites:
-      config.role === 'worker'
-        ? []
-        : sites.map((site) => ({
-            key: site.config.key,
-            idp: site.config.idp,
-            token: site.config.scimToken,
-            users: site.users,
-            accepting: () => capacity.accepting(),
-          })),
+    sites: config.role === 'worker' ? [] : sites.map((site) => doorOf(site, capacity)),
   });
-  await registerOps(server, { config, commands, capacity, vital, telemetry, logger, sites: sites.map(opsSiteOf) });
+  await server.register(webhookRoutes, {
+    doors: config.role === 'worker' ? [] : sites.flatMap(webhookDoorOf),
+    onAnswer: (site, answer) => telemetry.webhooks.inc({ site, answer }),
+  });
+  const doctor = () => examine({ config, redis: commands, sites });
+  await registerOps(server, { config, commands, capacity, vital, telemetry, logger, doctor, sites: sites.map(opsSiteOf) });
   return {
     server,
     sites,
@@ -96,8 +103,21 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
       const ended = Promise.all([server.close(), ...sites.map((site) => site.close(RUN_GRACE_MS))]);
       await Promise.race([ended, sleep(RUN_GRACE_MS + CLOSE_MARGIN_MS, undefined, { ref: false })]);
       capacity.close();
+      await Promise.all(channels.map((channel) => channel.close()));
       // Whatever was sent has been answered or given up by now; BullMQ leaves connections that it was handed to us.
       for (const connection of connections) connection.disconnect();
     },
   };
+}
+
+/** What the HTTP edge may know of a site. */
+function doorOf({ config, users }: Site, capacity: Capacity): SiteDoor {
+  const { key, idp, scimToken: token, scimTokenExpires: tokenExpires } = config;
+  return { key, idp, token, tokenExpires, users, accepting: () => capacity.accepting() };
+}
+
+/** Sites without a shared key have no door for webhooks. */
+function webhookDoorOf({ config, watch }: Site): WebhookDoor[] {
+  if (config.webhookKey === undefined) return [];
+  return [{ key: config.key, accept: (raw, signature) => watch.touch.accept(raw, signature) }];
 }

@@ -1,169 +1,15 @@
 /**
- * Owns the one schema of the environment: every variable with its rule, its description, its default and its example.
- * Refuses to read anything: `config.ts` does, and `.env.example` is generated from here. Rules are strict on purpose: an
- * integer is decimal digits only, a flag is never coerced, and an address Maxio calls go to is a constant or loopback.
+ * Owns the one schema of the environment: the variables of the process here, those of a site beside it (config-site-schema.ts), each with its rule,
+ * its description, its default and its example. Refuses to read anything: `config.ts` does, and `.env.example` is generated from here.
  */
 import { z } from 'zod';
+import { flag, integer, makeOne, oneOf, publicUrl, publicUrlWithQuery, redisUrl, token, variable } from './config-rules.ts';
 import { Secret } from './secret.ts';
 
-export type VariableGroup = 'Service' | 'Redis' | 'Maxio site' | 'Identity provider' | 'Operators' | 'Tests only';
-
-export interface VariableNotes {
-  group: VariableGroup;
-  /** May also be given as NAME_FILE; never shown. */
-  secret?: true;
-  /** Shown in .env.example where there is no default. */
-  example?: string;
-  /** Wanted although the schema lets it be absent, because SITES_FILE can take its place. */
-  required?: true;
-}
-
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-/** Accepts decimal digits only: no sign, blank, exponent, hex or leading zero. */
-function integer(min: number, max: number) {
-  const rule = `must be a whole number from ${min} to ${max}, in plain digits`;
-  return z
-    .string()
-    .regex(/^(0|[1-9]\d{0,14})$/, rule)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, rule);
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, `must be one of ${values.join(', ')}`);
-}
-
-const flag = z.stringbool({ error: 'must be 1 or 0 (true, false, yes, no, on, off)' });
-
-const visible = z
-  .string()
-  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without blanks; check for a line break or a pasted quote');
-
-const makeOne = 'make one with: openssl rand -hex 32';
-const token = visible
-  .refine((value) => value.length >= 16, `is too short; at least 16 characters, ${makeOne}`)
-  .refine((value) => new Set(value).size >= 6, `is too easy to guess; ${makeOne}`)
-  .refine((value) => !/change[-_ ]?me|password|your[-_ ]?token/i.test(value), `is a placeholder; ${makeOne}`)
-  .transform((value) => new Secret(value));
-
-const redisUrl = z
-  .string()
-  .refine(
-    (value) => value.startsWith('/') || (URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol)),
-    'must be redis://[user:password@]host:port[/db], rediss://… for TLS, or the path of a unix socket',
-  )
-  .transform((value) => new Secret(value));
-
-const loopbackOrigin = z
-  .string()
-  .refine((value) => {
-    if (!URL.canParse(value)) return false;
-    const url = new URL(value);
-    const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.pathname === '/';
-    return /^https?:$/.test(url.protocol) && LOOPBACK.has(url.hostname) && plain;
-  }, 'must be http://127.0.0.1:port or http://localhost:port: it exists for a local sandbox only; unset it to reach the real Maxio')
-  .transform((value) => new URL(value).origin);
-
-const publicUrl = z
-  .string()
-  .refine((value) => {
-    if (!URL.canParse(value)) return false;
-    const url = new URL(value);
-    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  }, 'must be an http:// or https:// address without user, query or fragment')
-  .transform((value) => value.replace(/\/+$/, ''));
-
-/** Attaches the description and the notes from which .env.example is made. */
-function variable<T extends z.ZodType>(schema: T, notes: VariableNotes, text: string): T {
-  return schema.describe(text).meta({ ...notes });
-}
+export type { VariableGroup, VariableNotes } from './config-rules.ts';
+export { siteSchema } from './config-site-schema.ts';
 
 const service = { group: 'Service' } as const;
-const site = { group: 'Maxio site' } as const;
-
-/** The variables of one Maxio site: from the environment, or as one entry of SITES_FILE. */
-export const siteSchema = z.object({
-  MAXIO_SUBDOMAIN: variable(
-    z
-      .string()
-      .regex(
-        /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-        'must be the first part of the host name of the site alone, in lower case, such as acme',
-      ),
-    { ...site, required: true },
-    'Subdomain of the Advanced Billing site.',
-  ),
-  MAXIO_API_KEY: variable(
-    visible.transform((value) => new Secret(value)),
-    { ...site, secret: true, required: true },
-    'API key of the site (Config > Integrations > API Keys).',
-  ),
-  MAXIO_REGION: variable(oneOf(['us', 'eu']).default('us'), site, 'Data centre of the site: us or eu.'),
-  MAXIO_PRODUCT_HANDLE: variable(
-    z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}$/, 'must be the API handle of a product, not its name')
-      .optional(),
-    { ...site, example: 'pro' },
-    'API handle of the product each active person is subscribed to. Unset: customers only, no subscriptions.',
-  ),
-  MAXIO_PAYMENT_COLLECTION_METHOD: variable(
-    oneOf(['automatic', 'remittance', 'prepaid', 'invoice']).default('remittance'),
-    site,
-    'How new subscriptions are paid: automatic, remittance, prepaid or invoice. The IdP knows no payment profile, so remittance.',
-  ),
-  MAXIO_DEPROVISION: variable(
-    oneOf(['cancel', 'cancel_at_period_end', 'hold']).default('cancel'),
-    site,
-    'What happens to the subscriptions of a leaver: cancel (at once), cancel_at_period_end or hold.',
-  ),
-  MAXIO_CALLS_PER_HOUR: variable(
-    integer(5, 10_000).default(10_000),
-    site,
-    'Calls to this site in any rolling hour, over all replicas. Lower it when other integrations share the site.',
-  ),
-  MAXIO_MAX_CONCURRENCY: variable(
-    integer(1, 4).default(4),
-    site,
-    'Calls in flight at once, over all replicas; Maxio allows 4 per subdomain.',
-  ),
-  SCIM_TOKEN: variable(
-    token,
-    { group: 'Identity provider', secret: true, required: true },
-    `Bearer token the identity provider presents; it also names the site. At least 16 characters; ${makeOne}.`,
-  ),
-  SCIM_IDP: variable(
-    oneOf(['okta', 'entra', 'generic']).default('generic'),
-    { group: 'Identity provider' },
-    'Whose dialect the token speaks: okta, entra or generic.',
-  ),
-  MAXIO_BASE_URL: variable(
-    loopbackOrigin.optional(),
-    { group: 'Tests only', example: 'http://127.0.0.1:8090' },
-    'A local sandbox in place of Maxio; loopback addresses only.',
-  ),
-  MAXIO_BUDGET_WINDOW_SECONDS: variable(
-    integer(1, 3_600).default(3_600),
-    { group: 'Tests only' },
-    'Length of the rolling window of the call budget. Shorter ones are accepted only with MAXIO_BASE_URL.',
-  ),
-  MAXIO_UNKNOWN_OUTCOME_SECONDS: variable(
-    integer(1, 3_600).default(130),
-    { group: 'Tests only' },
-    'How long an unanswered call may still take effect at Maxio. Shorter than 130 is accepted only with MAXIO_BASE_URL.',
-  ),
-  MAXIO_CALL_DEADLINE_SECONDS: variable(
-    integer(1, 120).default(40),
-    { group: 'Maxio site' },
-    'How long one call to Maxio may take in all before its outcome counts as unknown.',
-  ),
-  MAXIO_LEASE_SECONDS: variable(
-    integer(3, 600).default(45),
-    { group: 'Tests only' },
-    "How long a killed worker keeps a person's work to itself. Live workers renew it.",
-  ),
-});
 
 /** The variables of the process. */
 export const serviceSchema = z.object({
@@ -221,6 +67,51 @@ export const serviceSchema = z.object({
     token,
     { group: 'Operators', secret: true },
     `Token for /ops and the command line; not a SCIM_TOKEN; ${makeOne}.`,
+  ),
+  OPS_TOKENS_FILE: variable(
+    z.string().optional(),
+    { group: 'Operators', example: '/etc/maxio-scim/ops-tokens.json' },
+    'Operators by name: a JSON array of {"name", "role": "viewer" | "operator" | "approver", "sha256"}. With it OPS_TOKEN may do everything but approve.',
+  ),
+  CONFIG_AUTHOR: variable(
+    z
+      .string()
+      .regex(/^[\w.@-]{1,64}$/, 'must be a name from OPS_TOKENS_FILE')
+      .optional(),
+    { group: 'Operators', example: 'dana' },
+    'Who has made this configuration: that operator may not approve what it causes.',
+  ),
+  NOTIFY_WEBHOOK_URL: variable(
+    publicUrlWithQuery.transform((value) => new Secret(value)).optional(),
+    { group: 'Operators', secret: true },
+    'Address that receives notifications as JSON, with a text that Slack shows.',
+  ),
+  NOTIFY_SMTP_URL: variable(
+    z
+      .string()
+      .refine(
+        (value) => URL.canParse(value) && /^smtps?:$/.test(new URL(value).protocol),
+        'must be smtp://[user:password@]host[:port] or smtps://…',
+      )
+      .transform((value) => new Secret(value))
+      .optional(),
+    { group: 'Operators', secret: true },
+    'Mail server for notifications; wants NOTIFY_FROM and NOTIFY_TO.',
+  ),
+  NOTIFY_FROM: variable(
+    z.string().optional(),
+    { group: 'Operators', example: 'maxio-scim@example.com' },
+    'Sender of notifications.',
+  ),
+  NOTIFY_TO: variable(
+    z.string().optional(),
+    { group: 'Operators', example: 'billing-ops@example.com' },
+    'Receivers of notifications, separated by commas.',
+  ),
+  NOTIFY_NAMES: variable(
+    flag.default(false),
+    { group: 'Operators' },
+    'Set to 1 to name people in notifications by userName; otherwise by id only.',
   ),
   FAILPOINT: variable(
     z

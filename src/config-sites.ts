@@ -39,8 +39,27 @@ export interface SiteConfig {
   /** 45 except in tests: how long the right to act for one person outlives its worker. */
   leaseSeconds: number;
   deprovision: 'cancel' | 'cancel_at_period_end' | 'hold';
+  /** Mode of a site at first contact. */
+  startMode: 'observe' | 'enforce';
+  graceSeconds: number;
+  guard: GuardLimits;
+  /** What `MAXIO_PROTECTED_FILE` holds, one entry an element, as written. */
+  protectedPeople: string[];
+  drift: 'report' | 'repair';
+  driftHours: number;
+  webhookKey?: Secret | undefined;
   scimToken: Secret;
+  scimTokenExpires?: Date | undefined;
   idp: 'okta' | 'entra' | 'generic';
+}
+
+/** From when on leaving is taken for a mistake until somebody approves. */
+export interface GuardLimits {
+  floor: number;
+  hourPercent: number;
+  dayPercent: number;
+  revenuePercent: number;
+  calmSeconds: number;
 }
 
 const BUDGET_WINDOW_SECONDS = 3_600;
@@ -64,7 +83,21 @@ function toSite(settings: z.output<typeof siteSchema>): SiteConfig {
     callDeadlineSeconds: settings.MAXIO_CALL_DEADLINE_SECONDS,
     leaseSeconds: settings.MAXIO_LEASE_SECONDS,
     deprovision: settings.MAXIO_DEPROVISION,
+    startMode: settings.MAXIO_START_MODE ?? (settings.MAXIO_BASE_URL === undefined ? 'observe' : 'enforce'),
+    graceSeconds: settings.DEPROVISION_GRACE,
+    guard: {
+      floor: settings.MAXIO_GUARD_FLOOR,
+      hourPercent: settings.MAXIO_GUARD_HOUR_PERCENT,
+      dayPercent: settings.MAXIO_GUARD_DAY_PERCENT,
+      revenuePercent: settings.MAXIO_GUARD_REVENUE_PERCENT,
+      calmSeconds: settings.MAXIO_GUARD_CALM_SECONDS,
+    },
+    protectedPeople: [],
+    drift: settings.MAXIO_DRIFT,
+    driftHours: settings.MAXIO_DRIFT_HOURS,
+    webhookKey: settings.MAXIO_WEBHOOK_KEY,
     scimToken: settings.SCIM_TOKEN,
+    scimTokenExpires: settings.SCIM_TOKEN_EXPIRES,
     idp: settings.SCIM_IDP,
   };
 }
@@ -74,6 +107,9 @@ function readSite(raw: Raw, problems: string[], where: string): SiteConfig | und
   const settings = parseSettings(siteSchema, raw, problems, where);
   if (!settings) return undefined;
   const site = toSite(settings);
+  if (settings.MAXIO_PROTECTED_FILE !== undefined) {
+    site.protectedPeople = readProtected(settings.MAXIO_PROTECTED_FILE, problems, where);
+  }
   if (site.baseUrl === undefined && site.budgetWindowSeconds < BUDGET_WINDOW_SECONDS) {
     problems.push(
       `${where}MAXIO_BUDGET_WINDOW_SECONDS below ${BUDGET_WINDOW_SECONDS} needs MAXIO_BASE_URL; unset it for the real Maxio`,
@@ -88,6 +124,31 @@ function readSite(raw: Raw, problems: string[], where: string): SiteConfig | und
     problems.push(`${where}MAXIO_LEASE_SECONDS below ${LEASE_SECONDS} needs MAXIO_BASE_URL; unset it for the real Maxio`);
   }
   return site;
+}
+
+/**
+ * A list that cannot be read is a reason not to start, and so is a line that a spreadsheet or an editor has made into something that no person can match:
+ * whoever is meant would not be protected. Lines are numbered, never quoted.
+ */
+function readProtected(path: string, problems: string[], where: string): string[] {
+  let lines: string[];
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    lines = text.split(/\r\n|\n|\r/).map((line) => line.replace(/#.*$/, '').trim());
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException;
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8 text; save it as UTF-8' : undefined;
+    problems.push(`${where}MAXIO_PROTECTED_FILE ${why ?? `cannot be read (${code}); check the path and its permissions`}`);
+    return [];
+  }
+  // Control characters (tables, UTF-16), characters nobody sees, quotation marks around an entry.
+  const odd = lines.findIndex((line) => /[\p{Cc}\u00ad\u200b\u200e\u200f\u2060\ufeff]|^["'].*["']$/u.test(line));
+  if (odd !== -1) {
+    problems.push(
+      `${where}MAXIO_PROTECTED_FILE is not a plain list at line ${odd + 1}; write one userName, externalId, e-mail address or reference a line, without quotation marks, tabs or invisible characters`,
+    );
+  }
+  return lines.filter((line) => line !== '');
 }
 
 /** Turns one entry of SITES_FILE into raw settings. */

@@ -6,8 +6,9 @@
 import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import { ConfigError } from './config-error.ts';
+import { type NamedOperator, readOperators, refuseSharedTokens } from './config-operators.ts';
 import { demoFlag, otherVariables, port, redisUrl, secretToken, serviceSchema, serviceUrl, siteSchema } from './config-schema.ts';
-import { readSites, type SiteConfig } from './config-sites.ts';
+import { type GuardLimits, readSites, type SiteConfig } from './config-sites.ts';
 import {
   type Environment,
   parseSettings,
@@ -19,7 +20,7 @@ import {
 } from './config-source.ts';
 import type { Secret } from './secret.ts';
 
-export { ConfigError, type SiteConfig };
+export { ConfigError, type GuardLimits, type NamedOperator, type SiteConfig };
 
 export interface Config {
   role: 'api' | 'worker' | 'all';
@@ -30,6 +31,10 @@ export interface Config {
   redisUrl: Secret;
   redisDurability: 'required' | 'asserted' | 'relaxed';
   opsToken: Secret;
+  /** Operators by name; empty when OPS_TOKEN is all there is. */
+  operators: NamedOperator[];
+  configAuthor?: string | undefined;
+  notify: NotifyConfig;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   backlogLimit: number;
   shutdownDelaySeconds: number;
@@ -37,6 +42,14 @@ export interface Config {
   /** `name:kill`, `name:stall` or `name:throw`; present only when every site is a loopback sandbox. */
   failpoint?: string | undefined;
   version: string;
+}
+
+/** Where notifications go; neither address: nowhere. */
+export interface NotifyConfig {
+  webhookUrl?: Secret | undefined;
+  smtp?: { url: Secret; from: string; to: string } | undefined;
+  /** Whether people are named by userName. */
+  names: boolean;
 }
 
 /**
@@ -51,7 +64,11 @@ export function readConfig(env: Environment = process.env): Config {
   const raw = readSecretFiles(given, [...secretNames(serviceSchema), ...secretNames(siteSchema)], process.cwd(), problems);
   const service = parseSettings(serviceSchema, raw, problems);
   const sites = readSites(raw, raw.SITES_FILE, problems);
+  const operators = readOperators(raw.OPS_TOKENS_FILE, problems);
+  const notify = service === undefined ? { names: false } : notifyOf(service, problems);
 
+  for (const site of sites) refuseSharedTokens(operators, `the SCIM_TOKEN of ${site.key}`, site.scimToken, problems);
+  if (service) refuseSharedTokens(operators, 'OPS_TOKEN', service.OPS_TOKEN, problems);
   for (const site of sites) {
     if (service && site.scimToken.reveal() === service.OPS_TOKEN.reveal()) {
       problems.push(
@@ -75,6 +92,9 @@ export function readConfig(env: Environment = process.env): Config {
     redisUrl: service.REDIS_URL,
     redisDurability: service.REDIS_DURABILITY_RELAXED ? 'relaxed' : service.REDIS_DURABILITY_ASSERTED ? 'asserted' : 'required',
     opsToken: service.OPS_TOKEN,
+    operators,
+    configAuthor: service.CONFIG_AUTHOR,
+    notify,
     logLevel: service.LOG_LEVEL,
     backlogLimit: service.BACKLOG_LIMIT,
     shutdownDelaySeconds: service.SHUTDOWN_DELAY_SECONDS,
@@ -84,9 +104,21 @@ export function readConfig(env: Environment = process.env): Config {
   };
 }
 
+function notifyOf(service: z.output<typeof serviceSchema>, problems: string[]): NotifyConfig {
+  const { NOTIFY_SMTP_URL: url, NOTIFY_FROM: from, NOTIFY_TO: to, NOTIFY_WEBHOOK_URL: webhookUrl, NOTIFY_NAMES: names } = service;
+  const given = [url, from, to].filter((value) => value !== undefined).length;
+  if (given !== 0 && given !== 3)
+    problems.push('NOTIFY_SMTP_URL, NOTIFY_FROM and NOTIFY_TO belong together; set all three or none');
+  const smtp = url === undefined || from === undefined || to === undefined ? undefined : { url, from, to };
+  return { webhookUrl, smtp, names };
+}
+
 /** Lists every secret of a configuration, for the logger's mask. */
 export function secretsOf(config: Config): Secret[] {
-  return [config.redisUrl, config.opsToken, ...config.sites.flatMap((site) => [site.apiKey, site.scimToken])];
+  const { notify } = config;
+  const perhaps = [notify.webhookUrl, notify.smtp?.url, ...config.sites.map((site) => site.webhookKey)];
+  const always = [config.redisUrl, config.opsToken, ...config.sites.flatMap((site) => [site.apiKey, site.scimToken])];
+  return [...always, ...perhaps.filter((secret) => secret !== undefined)];
 }
 
 /**

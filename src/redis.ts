@@ -79,15 +79,14 @@ export function connectRedis(url: string | Secret, role: RedisRole, log?: RedisL
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), RECONNECT_WAIT_MAX_MS),
   });
   // Without a listener ioredis writes to the console by itself, unbounded, as long as Redis is away.
-  redis.on('error', (err: Error & { code?: string }) => {
-    const { allowed, dropped } = mayLog(performance.now());
-    if (!allowed || !log) return;
-    log.warn(
-      { connection: role, error: err.message || err.name, code: err.code, droppedLines: dropped },
-      'redis connection error',
-    );
-  });
+  redis.on('error', (err) => tellRedisError(log, err, { connection: role }, 'redis connection error'));
   return redis;
+}
+
+/** Writes a line about a failure of Redis, at most so many a second over the whole process; the next line says how many were left out. */
+export function tellRedisError(log: RedisLog | undefined, err: Error & { code?: string }, where: object, words: string): void {
+  const { allowed, dropped } = mayLog(performance.now());
+  if (allowed) log?.warn({ ...where, error: err.message || err.name, code: err.code, droppedLines: dropped }, words);
 }
 
 /**

@@ -92,10 +92,58 @@ function syncMetrics(registers: Registry[]) {
       labelNames: ['site', 'guard'] as const,
       registers,
     }),
+    surveyProgress: new Gauge({
+      name: 'scim_survey_progress_ratio',
+      help: 'How far the running survey of the site is, estimated; 1 when the last one is done, 0 before the first.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    siteMode: new Gauge({
+      name: 'scim_site_mode',
+      help: '1 for the mode the site is in, 0 for the others.',
+      labelNames: ['site', 'mode'] as const,
+      registers,
+    }),
     guardTrips: new Counter({
       name: 'scim_guard_trips_total',
       help: 'How often a guard began to hold changes back.',
       labelNames: ['site', 'guard'] as const,
+      registers,
+    }),
+  };
+}
+
+/** Whether directory and Maxio agree, and what Maxio tells of changes. */
+function driftMetrics(registers: Registry[]) {
+  return {
+    driftUsers: new Gauge({
+      name: 'scim_drift_users',
+      help: 'Differences between directory and Maxio in the last report.',
+      labelNames: ['site', 'kind'] as const,
+      registers,
+    }),
+    duplicateCustomers: new Gauge({
+      name: 'scim_duplicate_customers',
+      help: "Customers that are nobody's and share an address with a person who has another, in the last report.",
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    reconcileLastSuccess: new Gauge({
+      name: 'scim_reconcile_last_success_timestamp_seconds',
+      help: 'Unix time of the last complete comparison of directory and Maxio.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    webhooks: new Counter({
+      name: 'maxio_webhooks_total',
+      help: 'Webhooks by what was answered.',
+      labelNames: ['site', 'answer'] as const,
+      registers,
+    }),
+    webhooksRead: new Counter({
+      name: 'maxio_webhooks_followed_total',
+      help: 'Customers that webhooks told of, by whether they were read again or the change was our own.',
+      labelNames: ['site', 'result'] as const,
       registers,
     }),
   };
@@ -120,6 +168,12 @@ function maxioMetrics(registers: Registry[]) {
       registers,
     }),
     breakerOpen: new Gauge({ name: 'maxio_breaker_open', help: '1 while calls to the site are paused.', labelNames, registers }),
+    cancelsRaced: new Counter({
+      name: 'scim_cancels_raced_total',
+      help: 'Endings during which the person became active again; they are brought back at once.',
+      labelNames,
+      registers,
+    }),
     unknownOutcomes: new Counter({
       name: 'maxio_unknown_outcomes_total',
       help: 'Writes sent to Maxio whose answer did not arrive.',
@@ -151,6 +205,18 @@ function platformMetrics(registers: Registry[]) {
       labelNames: ['instance'] as const,
       registers,
     }),
+    tokenExpiry: new Gauge({
+      name: 'scim_token_expiry_timestamp_seconds',
+      help: 'Unix time after which the SCIM token of the site is refused.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    notices: new Counter({
+      name: 'scim_notices_total',
+      help: 'Messages to people, by subject, manner, channel and whether the channel took them.',
+      labelNames: ['topic', 'kind', 'channel', 'result'] as const,
+      registers,
+    }),
     buildInfo: new Gauge({ name: 'scim_build_info', help: 'Always 1.', labelNames: ['version'] as const, registers }),
   };
 }
@@ -167,6 +233,7 @@ export function createTelemetry(build: { version: string; processMetrics?: boole
     registry,
     ...httpMetrics(registers),
     ...syncMetrics(registers),
+    ...driftMetrics(registers),
     ...maxioMetrics(registers),
     ...platformMetrics(registers),
   };

@@ -22,7 +22,9 @@ export const statusAnswer = z.looseObject({
       urgent: z.number(),
       oldestUrgentSeconds: z.number(),
       parked: z.number(),
+      held: z.number().optional(),
       paused: pause.optional(),
+      notices: z.array(z.looseObject({ severity: z.string(), what: z.string(), todo: z.string() })).optional(),
       detail: z.string().nullable(),
     }),
   ),
@@ -49,6 +51,14 @@ export const retryAnswer = z.looseObject({
   left: z.number(),
 });
 
+export const retryPreviewAnswer = z.looseObject({
+  total: z.number(),
+  reasons: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
+  notParked: z.array(z.string()),
+  estimatedCalls: z.number(),
+  estimatedSeconds: z.number(),
+});
+
 const remembered = z.looseObject({ id: z.string(), productHandle: z.string().optional(), state: z.string(), origin: z.string() });
 
 export const personAnswer = z.looseObject({
@@ -60,6 +70,10 @@ export const personAnswer = z.looseObject({
   inStep: z.boolean(),
   promised: z.string(),
   now: z.string(),
+  would: z.looseObject({ words: z.string(), steps: z.array(z.looseObject({ words: z.string() })) }).nullish(),
+  leave: z.looseObject({ at: z.string(), state: z.string(), why: z.string().nullish(), by: z.string().nullish() }).nullish(),
+  protected: z.boolean().optional(),
+  monthlyCents: z.number().nullish(),
   reference: z.string(),
   maxio: z
     .looseObject({
@@ -100,4 +114,5 @@ export const personAnswer = z.looseObject({
 export type StatusAnswer = z.output<typeof statusAnswer>;
 export type ParkedAnswer = z.output<typeof parkedAnswer>;
 export type RetryAnswer = z.output<typeof retryAnswer>;
+export type RetryPreviewAnswer = z.output<typeof retryPreviewAnswer>;
 export type PersonAnswer = z.output<typeof personAnswer>;

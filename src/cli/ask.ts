@@ -6,6 +6,13 @@ import { errors, request } from 'undici';
 import { z } from 'zod';
 import type { readCliOptions } from '../config.ts';
 
+interface Question {
+  method?: 'GET' | 'POST';
+  /** Below /ops/api. */
+  path: string;
+  body?: object;
+}
+
 export interface Target {
   /** Without a trailing slash. */
   url: string;
@@ -25,14 +32,16 @@ export class CliError extends Error {
   }
 }
 
+/** Nothing that speaks HTTP answered at the address. */
+export class Unreachable extends CliError {}
+
 const PATIENCE_MS = 30_000;
+/** Not allowed, not there, not now: the service was asked and has answered. */
+const NO = new Set([403, 404, 409]);
 const problem = z.looseObject({ error: z.string(), detail: z.string(), do: z.string() });
 
-/** Asks one question. @param path below /ops/api @returns the answer as it came, and as it was understood @throws CliError */
-export async function ask<T>(
-  target: Target,
-  question: { method?: 'GET' | 'POST'; path: string; body?: object; shape: z.ZodType<T> },
-): Promise<{ raw: unknown; answer: T }> {
+/** Asks one question. @returns the answer as it came, and as it was understood @throws CliError */
+export async function ask<T>(target: Target, question: Question & { shape: z.ZodType<T> }): Promise<{ raw: unknown; answer: T }> {
   const { status, raw } = await exchange(target, question);
   if (status === 200) {
     const parsed = question.shape.safeParse(raw);
@@ -56,16 +65,13 @@ export async function ask<T>(
     throw new CliError(
       'broken',
       'The service refused the ops token.',
-      'Set OPS_TOKEN or OPS_TOKEN_FILE to the OPS_TOKEN the service runs with; a SCIM_TOKEN does not work here.',
+      'Set OPS_TOKEN or OPS_TOKEN_FILE to the OPS_TOKEN the service runs with, or to your own token if your name is in its OPS_TOKENS_FILE; a SCIM_TOKEN does not work here.',
     );
   }
-  throw new CliError(status === 404 || status === 409 ? 'asked' : 'broken', told.data.detail, told.data.do);
+  throw new CliError(NO.has(status) ? 'asked' : 'broken', told.data.detail, told.data.do);
 }
 
-async function exchange(
-  target: Target,
-  question: { method?: 'GET' | 'POST'; path: string; body?: object },
-): Promise<{ status: number; raw: unknown }> {
+async function exchange(target: Target, question: Question): Promise<{ status: number; raw: unknown }> {
   try {
     const answer = await request(`${target.url}/ops/api${question.path}`, {
       method: question.method ?? 'GET',
@@ -96,14 +102,14 @@ function jsonOf(text: string): unknown {
 function unreachable(target: Target, error: unknown): CliError {
   const slow = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
   if (slow) {
-    return new CliError(
+    return new Unreachable(
       'broken',
       `${target.url} did not answer in ${PATIENCE_MS / 1_000} s.`,
       'Look at its /readyz and its log, then try again.',
     );
   }
   const { code } = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
-  return new CliError(
+  return new Unreachable(
     'broken',
     `${target.url} cannot be reached${code === undefined ? '' : ` (${code})`}.`,
     'Check that the service runs, and that --url or MAXIO_SCIM_URL is its address.',

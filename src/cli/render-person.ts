@@ -1,6 +1,6 @@
 /** Owns what `person` prints: who it is, what was promised, how it stands, what Maxio holds, and the story as a timeline. Pure. */
 import type { PersonAnswer } from './answers.ts';
-import { paint, plain, wrap } from './terminal.ts';
+import { money, paint, plain, wrap } from './terminal.ts';
 
 const LABEL_WIDTH = 11;
 const TEXT_WIDTH = 96;
@@ -16,6 +16,8 @@ export function renderPerson(person: PersonAnswer): string[] {
     ...labelled('reference', [person.reference]),
     ...labelled('promised', [person.promised]),
     ...labelled('now', [person.now]),
+    ...labelled('left', leaveOf(person)),
+    ...labelled('would', wouldOf(person)),
     ...labelled('Maxio', rememberedOf(person)),
     ...labelled(
       'open',
@@ -32,6 +34,32 @@ export function renderPerson(person: PersonAnswer): string[] {
 function labelled(label: string, texts: string[]): string[] {
   const lines = texts.flatMap((text) => wrap(plain(text), TEXT_WIDTH));
   return lines.map((line, at) => `  ${paint('dim', (at === 0 ? label : '').padEnd(LABEL_WIDTH))}${line}`);
+}
+
+const LEAVE_WORDS: Record<string, string> = {
+  free: 'ends by the policy of the site',
+  held: 'held by the guard until somebody approves or rejects it',
+  approved: 'approved',
+  exempt: 'exempt: nothing is ended; rejected',
+};
+
+function leaveOf({ leave, protected: onList, monthlyCents }: PersonAnswer): string[] {
+  const lines: string[] = [];
+  if (leave !== null && leave !== undefined) {
+    const by = typeof leave.by === 'string' ? ` by ${leave.by}` : '';
+    lines.push(
+      `${leave.at}: ${LEAVE_WORDS[leave.state] ?? leave.state}${by}${typeof leave.why === 'string' ? ` (${leave.why})` : ''}`,
+    );
+    if (typeof monthlyCents === 'number' && monthlyCents > 0) lines.push(`pays ${money(monthlyCents)} a month`);
+  }
+  if (onList === true) lines.push('on the list of protected people: nothing is ever ended for them');
+  return lines;
+}
+
+/** The steps say more only where there are several. */
+function wouldOf({ would }: PersonAnswer): string[] {
+  if (would === null || would === undefined) return [];
+  return [would.words, ...(would.steps.length > 1 ? would.steps.map(({ words }, at) => `${at + 1}. ${words}`) : [])];
 }
 
 function rememberedOf({ maxio }: PersonAnswer): string[] {

@@ -1,24 +1,35 @@
 /** Owns what `status`, `parked` and `retry` print: the sites as a table, the people who wait for an operator, what a retry did. Pure. */
-import type { ParkedAnswer, RetryAnswer, StatusAnswer } from './answers.ts';
-import { bar, type Cell, paint, plain, span, table, wrap } from './terminal.ts';
+import type { ParkedAnswer, RetryAnswer, RetryPreviewAnswer, StatusAnswer } from './answers.ts';
+import { bar, type Cell, grid, many, number, paint, plain, span, wrap } from './terminal.ts';
 
 /** The objective for a leaver, in seconds. */
 const LEAVER_LATE_SECONDS = 300;
 const DETAIL_WIDTH = 100;
+const MODES: Record<string, 'green' | 'yellow' | 'red'> = { enforce: 'green', observe: 'yellow', paused: 'red' };
 const COLOURS: Record<string, 'green' | 'yellow' | 'red'> = { pass: 'green', warn: 'yellow', fail: 'red' };
-const count = new Intl.NumberFormat('en-US');
 
 /** Prints the state of the service and of each site. */
 export function renderStatus(answer: StatusAnswer, url: string): string[] {
   const word = paint(COLOURS[answer.status], answer.status);
   const lines = [`maxio-scim ${answer.version} at ${url}: ${word}${answer.ready ? '' : ', not ready'}`];
   for (const reason of answer.reasons) lines.push(`  ${paint('red', '!')} ${plain(reason)}`);
-  const head = ['Site', 'Mode', 'Call budget', '', 'Pending', 'Oldest', 'Leavers', 'Oldest', 'Parked'];
+  const head = ['Site', 'Mode', 'Call budget', '', 'Pending', 'Oldest', 'Leavers', 'Oldest', 'Parked', 'Held'];
   const rows = answer.sites.map(siteRow);
-  lines.push('', ...table([head.map((text, at): Cell => ({ text, style: 'dim', right: at > 3 })), ...rows]));
-  for (const site of answer.sites) if (site.detail !== null) lines.push('', `${plain(site.key)}: ${plain(site.detail)}`);
+  lines.push('', ...grid(head, rows, [4, 5, 6, 7, 8, 9]));
+  for (const { key, detail, notices = [] } of answer.sites) {
+    if (detail !== null) lines.push('', `${plain(key)}: ${plain(detail)}`);
+    for (const { severity, what, todo } of notices) {
+      lines.push(
+        '',
+        `${paint(severity === 'page' ? 'red' : 'yellow', plain(key))}: ${plain(what)}`,
+        `  ${paint('cyan', '→')} ${plain(todo)}`,
+      );
+    }
+  }
   const parked = answer.sites.reduce((sum, site) => sum + site.parked, 0);
-  if (parked > 0) lines.push('', `${count.format(parked)} parked: maxio-scim parked shows who and why.`);
+  const held = answer.sites.reduce((sum, site) => sum + (site.held ?? 0), 0);
+  if (parked > 0) lines.push('', `${number(parked)} parked: maxio-scim parked shows who and why.`);
+  if (held > 0) lines.push('', `${number(held)} held: maxio-scim held shows who and what they pay.`);
   return lines;
 }
 
@@ -29,14 +40,15 @@ function siteRow(site: StatusAnswer['sites'][number]): Cell[] {
   const late = site.oldestUrgentSeconds > LEAVER_LATE_SECONDS;
   return [
     { text: plain(site.key) + (site.test === true ? ' [test]' : ''), style: 'bold' },
-    { text: site.mode + plain(why), style: paused === undefined ? 'green' : 'red' },
+    { text: plain(site.mode + why), style: paused === undefined ? MODES[site.mode] : 'red' },
     { text: bar(budget.used, budget.limit), style: full ? 'yellow' : undefined },
-    { text: `${count.format(budget.used)} of ${count.format(budget.limit)} in ${span(budget.windowSeconds)}` },
-    { text: count.format(site.pending), right: true },
-    { text: site.pending === 0 ? '-' : span(site.oldestPendingSeconds), right: true },
-    { text: count.format(site.urgent), right: true },
-    { text: site.urgent === 0 ? '-' : span(site.oldestUrgentSeconds), style: late ? 'red' : undefined, right: true },
-    { text: count.format(site.parked), style: site.parked > 0 ? 'yellow' : undefined, right: true },
+    { text: `${number(budget.used)} of ${number(budget.limit)} in ${span(budget.windowSeconds)}` },
+    { text: number(site.pending) },
+    { text: site.pending === 0 ? '-' : span(site.oldestPendingSeconds) },
+    { text: number(site.urgent) },
+    { text: site.urgent === 0 ? '-' : span(site.oldestUrgentSeconds), style: late ? 'red' : undefined },
+    { text: number(site.parked), style: site.parked > 0 ? 'yellow' : undefined },
+    { text: number(site.held ?? 0), style: (site.held ?? 0) > 0 ? 'red' : undefined },
   ];
 }
 
@@ -50,10 +62,20 @@ export function renderParked(answer: ParkedAnswer): string[] {
     lines.push(`  ${paint('yellow', plain(person.reason))}, for ${span(person.parkedSeconds)}`);
     lines.push(...wrap(plain(person.detail), DETAIL_WIDTH).map((line) => `  ${line}`), '');
   }
-  const more = answer.total > answer.parked.length ? `, of ${count.format(answer.total)} in all` : '';
+  const more = answer.total > answer.parked.length ? `, of ${number(answer.total)} in all` : '';
   return [
     ...lines,
-    `${count.format(answer.parked.length)} parked${more}. When the cause is gone: maxio-scim retry <id>, or retry --all.`,
+    `${number(answer.parked.length)} parked${more}. When the cause is gone: maxio-scim retry <id>, or retry --all.`,
+  ];
+}
+
+/** Prints what a retry would cost; nothing has happened. */
+export function renderRetryPreview(answer: RetryPreviewAnswer): string[] {
+  if (answer.total === 0) return ['Nobody of them is parked.'];
+  return [
+    `${many(answer.total, 'person', 'people')} would be tried again:`,
+    ...answer.reasons.map(({ reason, count }) => `  ${number(count).padStart(9)}  ${plain(reason)}`),
+    `About ${many(answer.estimatedCalls, 'call')} to Maxio, in about ${span(answer.estimatedSeconds)}. Nothing was changed.`,
   ];
 }
 

@@ -19,6 +19,8 @@ export interface DemoRedis {
   words: string;
   /** False: it keeps every acknowledged change, as the service requires; true: the service must be told to accept less. */
   relaxed: boolean;
+  /** Too slow for thousands of people. */
+  slow: boolean;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,7 @@ export async function openDemoRedis(given: Secret | undefined): Promise<DemoRedi
       url: given,
       words: 'the one in REDIS_URL; the demo adds keys of a site of its own',
       relaxed: true,
+      slow: false,
       close: async () => {},
     };
   }
@@ -71,6 +74,7 @@ async function privateServer(program: string): Promise<DemoRedis> {
     url,
     words: `a private ${program} in ${folder}, removed at the end`,
     relaxed: false,
+    slow: false,
     close: () => end(holder, folder),
   };
 }
@@ -111,7 +115,7 @@ async function embedded(): Promise<DemoRedis> {
     for (const socket of sockets) socket.destroy();
     await server.close();
   };
-  return { url, words, relaxed: true, close };
+  return { url, words, relaxed: true, slow: true, close };
 }
 
 /** It listens on every interface and knows no password, so it is moved to loopback before anything is stored in it. */

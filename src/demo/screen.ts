@@ -20,10 +20,15 @@ const COLUMNS: [title: string, width: number][] = [
   ['CALLS', 5],
 ];
 
+const BAR_CELLS = 24;
+const LABEL_WIDTH = 30;
+
 export class Screen {
   readonly live: boolean;
   readonly #out: NodeJS.WriteStream;
   #table: string[] = [];
+  /** Of the progress that is shown; -1 when there is none. */
+  #quarter = -1;
 
   constructor(out: NodeJS.WriteStream) {
     this.#out = out;
@@ -47,6 +52,21 @@ export class Screen {
     if (!this.live || rows.length + 4 > this.#out.rows || tableWidth() > this.#out.columns) return;
     this.#erase();
     this.#table = ['', ...tableLines(rows, true)];
+    this.#draw();
+  }
+
+  /** Shows how far something is: one line redrawn in place, and where nothing can be redrawn a line at each quarter. */
+  progress(label: string, done: number, total: number): void {
+    const share = total === 0 ? 1 : Math.min(1, done / total);
+    const full = Math.round(share * BAR_CELLS);
+    const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full);
+    const line = `  ${label.padEnd(LABEL_WIDTH)}  ${bar}  ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+    const quarter = Math.floor(share * 4);
+    const told = this.#quarter;
+    this.#quarter = share === 1 ? -1 : quarter;
+    this.#erase();
+    this.#table = this.live && share < 1 ? [line] : [];
+    if (share === 1 || (!this.live && quarter > Math.max(told, 0))) this.#out.write(`${line}\n`);
     this.#draw();
   }
 

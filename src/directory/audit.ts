@@ -5,8 +5,8 @@
 import type { Json } from '../scim/types.ts';
 
 export interface AuditEntry {
-  /** Who acted: the IdP, a call to Maxio, a run that ended, a person on call. */
-  kind: 'scim' | 'maxio' | 'run' | 'operator';
+  /** Who acted: the IdP, a call to Maxio, a run that ended, the guard, a person on call. */
+  kind: 'scim' | 'maxio' | 'run' | 'guard' | 'operator';
   what: string;
   requestId?: string;
   actor?: string;

@@ -1,15 +1,19 @@
 -- Commits one change of desired state: record, indexes, generation + 1, dirty mark, audit entry. All or nothing.
 -- KEYS[1] prefix of the site. ARGV[1] the change (JSON: id, expected, reference, un, xi, em, active, deleted, request, version,
--- backlogLimit); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON object, gains seq, at, generation).
--- Answers {'ok', generation, now, created} | {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version}.
+-- backlogLimit, guard {floor, hourPercent, dayPercent, revenuePercent}); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON
+-- object, gains seq, at, generation).
+-- Answers {'ok', generation, now, created, leaveAt or '', hold or '', holdNote or '', why the guard has tripped by this very change or ''} |
+-- {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version}.
 local p = KEYS[1]
 local change = cjson.decode(ARGV[1])
 local id = change.id
 local key = p .. 'user:' .. id
 --#include now
 
-local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created')
+local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold')
 local generation = tonumber(old[1] or '0')
+local wasActive = old[8] == '1' and old[5] ~= '1'
+local isActive = change.active and not change.deleted
 if old[6] and tonumber(old[6]) > change.version then return { 'newer', old[6] } end
 if generation ~= change.expected then return { 'moved', generation } end
 
@@ -22,7 +26,7 @@ if generation == 0 then
   if holder and holder ~= id then return { 'taken', 'reference', holder } end
 end
 -- The backlog limit is for those who would be billed; whoever leaves passes it.
-if change.active and not change.deleted and not redis.call('ZSCORE', p .. 'dirty', id) and redis.call('ZCARD', p .. 'dirty') >= change.backlogLimit then
+if isActive and not redis.call('ZSCORE', p .. 'dirty', id) and redis.call('ZCARD', p .. 'dirty') >= change.backlogLimit then
   return { 'full', change.backlogLimit }
 end
 
@@ -56,16 +60,48 @@ redis.call('HSET', key, 'v', change.version, 'gen', generation, 'attrs', ARGV[2]
   'deleted', change.deleted and '1' or '0', 'modified', now, 'request', change.request)
 redis.call('HDEL', key, 'run')
 
--- The score is the first moment of dirtiness, so that its age is honest.
-redis.call('ZADD', p .. 'dirty', 'NX', now, id)
-if change.deleted or not change.active then
-  redis.call('ZADD', p .. 'urgent', 'NX', now, id)
-else
-  redis.call('ZREM', p .. 'urgent', id)
+-- A hold outlives changes that do not bring the person back: a title, or a DELETE, is no decision about the leave.
+local kept = not isActive and (old[10] == 'held' or old[10] == 'exempt')
+if not kept then
+  -- The score is the first moment of dirtiness, so that its age is honest.
+  redis.call('ZADD', p .. 'dirty', 'NX', now, id)
+  if isActive then
+    redis.call('ZREM', p .. 'urgent', id)
+  else
+    redis.call('ZADD', p .. 'urgent', 'NX', now, id)
+  end
 end
 redis.call('ZREM', p .. 'due', id)
 redis.call('ZREM', p .. 'parked', id)
 
 --#include audit
 appendAudit(p, id, ARGV[3], now, generation)
-return { 'ok', generation, now, created }
+
+--#include guard
+local tripped = ''
+if isActive and not wasActive then
+  redis.call('SADD', p .. 'active', id)
+  addCents('activeCents', centsOf(id))
+  if old[9] then
+    forgetLoss(id)
+    leaveHold(id)
+    redis.call('ZREM', p .. 'exempt', id)
+    redis.call('HDEL', key, 'leaveAt', 'hold', 'holdNote')
+  end
+elseif wasActive and not isActive then
+  redis.call('HSET', key, 'leaveAt', now)
+  addLoss(id)
+  local why = redis.call('HGET', guardKey, 'why')
+  if why then
+    holdLeave(id, why)
+  else
+    local hour, day, active
+    why, hour, day, active = weigh(change.guard)
+    if why then
+      tripped = why
+      trip(why, hour, day, active)
+    end
+  end
+end
+local leave = redis.call('HMGET', key, 'leaveAt', 'hold', 'holdNote')
+return { 'ok', generation, now, created, leave[1] or '', leave[2] or '', leave[3] or '', tripped }

@@ -1,9 +1,17 @@
 /**
  * Owns the translation between a record's Redis hash and {@link UserRecord}. Refuses half-understood records: a hash from a newer release
- * throws. Fields written by the scripts: see commit.lua and finish.lua.
+ * throws. Fields written by the scripts: see commit.lua, guard.lua and finish.lua.
  */
 import type { UserAttributes } from '../scim/types.ts';
-import { type MaxioLink, type OpenStep, type RunState, SCHEMA_VERSION, type UserRecord } from './record.ts';
+import {
+  type Leave,
+  type LeaveState,
+  type MaxioLink,
+  type OpenStep,
+  type RunState,
+  SCHEMA_VERSION,
+  type UserRecord,
+} from './record.ts';
 
 /** Decode one HGETALL answer; `undefined` when there is no such person. */
 export function decodeRecord(fields: Record<string, string>): UserRecord | undefined {
@@ -28,7 +36,22 @@ export function decodeRecord(fields: Record<string, string>): UserRecord | undef
   };
   if (fields.link && fields.link !== 'null') record.link = JSON.parse(fields.link) as MaxioLink;
   if (fields.run) record.run = JSON.parse(fields.run) as RunState;
+  const leave = decodeLeave(fields.leaveAt, fields.hold, fields.holdNote);
+  if (leave !== undefined) record.leave = leave;
+  if (fields.cents) record.monthlyCents = Number(fields.cents);
   return record;
+}
+
+/** Decode the three fields of a leave; `undefined` when there is none. */
+export function decodeLeave(leaveAt?: string | null, hold?: string | null, note?: string | null): Leave | undefined {
+  if (!leaveAt) return undefined;
+  const { why, by, atMs } = (note ? JSON.parse(note) : {}) as { why?: string; by?: string; atMs?: number };
+  return {
+    atMs: Number(leaveAt),
+    state: (hold || 'free') as LeaveState,
+    ...(why === undefined ? {} : { why }),
+    ...(by === undefined ? {} : { by, ...(atMs === undefined ? {} : { decidedAtMs: atMs }) }),
+  };
 }
 
 function decodeOpen(text: string | undefined): OpenStep[] {

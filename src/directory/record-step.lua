@@ -1,11 +1,20 @@
 -- Closes a step after its answer: what is now known of Maxio, the open steps that remain, the audit entry. Only the holder of the lease may.
--- KEYS[1] prefix. ARGV: id, lease token, link JSON ('null' = none), open steps JSON, audit JSON ('' = none), generation.
--- Answers 1, or 0 when the lease is lost: then the step stays open and the next run observes it.
+-- KEYS[1] prefix. ARGV: id, lease token, link JSON ('null' = none), open steps JSON, audit JSON ('' = none), generation,
+-- what the person brings in a month in cents. Answers 1, or 2 when the person is wanted active by now, or 0 when the lease is lost: then the step
+-- stays open and the next run observes it.
 local p, id = KEYS[1], ARGV[1]
 if redis.call('GET', p .. 'lease:' .. id) ~= ARGV[2] then return 0 end
 --#include now
 local key = p .. 'user:' .. id
 redis.call('HSET', key, 'link', ARGV[3], 'open', ARGV[4])
 --#include audit
+--#include guard
+local state = redis.call('HMGET', key, 'active', 'deleted', 'hold', 'cents')
+local active = state[1] == '1' and state[2] ~= '1'
+local more = tonumber(ARGV[7]) - tonumber(state[4] or '0')
+if more ~= 0 then
+  redis.call('HSET', key, 'cents', ARGV[7])
+  if active then addCents('activeCents', more) elseif state[3] == 'held' then addCents('heldCents', more) end
+end
 if ARGV[5] ~= '' then appendAudit(p, id, ARGV[5], now, tonumber(ARGV[6])) end
-return 1
+return active and 2 or 1

@@ -5,8 +5,11 @@
  */
 import type { UserAttributes } from '../scim/types.ts';
 
-/** Records written by a newer release are refused, never half understood. */
-export const SCHEMA_VERSION = 1;
+/**
+ * Records written by a newer release are refused, never half understood. 2: a leave may be held, and a site may be paused or observed; release 0.1.0,
+ * which knows neither, would end and create people all the same, beside a newer process or after a step back to it.
+ */
+export const SCHEMA_VERSION = 2;
 
 /** A subscription that this service manages, as last seen or last changed by us. */
 export interface RememberedSubscription {
@@ -16,6 +19,8 @@ export interface RememberedSubscription {
   origin: 'created' | 'adopted';
   /** Maxio's word at the last answer or observation. */
   state: string;
+  /** What it brings in a month, in cents; absent where Maxio has not said. */
+  monthlyCents?: number;
   /** Set before our ending call leaves and kept until we bring it back: only these are ever reactivated. */
   endedBy?: 'cancel' | 'cancel_at_period_end' | 'hold';
 }
@@ -78,6 +83,21 @@ export interface RunState {
   nextAttemptAtMs?: number;
 }
 
+/** What was decided about a leave: `free` by nobody, `held` by the guard, `approved` or `exempt` by an operator. */
+export type LeaveState = 'free' | 'held' | 'approved' | 'exempt';
+
+/** One change of intent from active to not active. It outlives later generations and ends when the person is active again. */
+export interface Leave {
+  /** Redis TIME of the commit. */
+  atMs: number;
+  state: LeaveState;
+  /** Which limit of the guard was passed: `hour`, `day` or `revenue`. */
+  why?: string;
+  /** The operator who decided. */
+  by?: string;
+  decidedAtMs?: number;
+}
+
 export interface UserRecord {
   schemaVersion: number;
   id: string;
@@ -96,9 +116,22 @@ export interface UserRecord {
   link?: MaxioLink;
   open: OpenStep[];
   run?: RunState;
+  /** Absent for people who are active, and for those who never were. */
+  leave?: Leave;
+  /** What this person brings in a month, in cents, by our memory. */
+  monthlyCents?: number;
 }
 
 /** What should be true at Maxio: a deleted person is an inactive one. */
 export function intentOf(record: Pick<UserRecord, 'attributes' | 'deleted'>): 'active' | 'inactive' {
   return record.attributes.active && !record.deleted ? 'active' : 'inactive';
+}
+
+/** States in which nothing is billed. A word that nobody knows counts as billing, which is the careful side. */
+const UNBILLED = new Set(['canceled', 'expired', 'failed_to_create', 'on_hold']);
+
+/** What the managed subscriptions of a customer bring in a month, in cents: those that bill and that we have not ended. */
+export function monthlyCentsOf(link: MaxioLink | undefined): number {
+  const billing = (link?.subscriptions ?? []).filter(({ state, endedBy }) => endedBy === undefined && !UNBILLED.has(state));
+  return billing.reduce((sum, { monthlyCents }) => sum + Math.round(monthlyCents ?? 0), 0);
 }

@@ -5,12 +5,16 @@
 import { randomUUID } from 'node:crypto';
 import { RedisScript } from '../redis-script.ts';
 import { type AuditEntry, decodeAudit, type StoryEntry } from './audit.ts';
-import type { MaxioLink, OpenStep, RunState } from './record.ts';
+import { type LeaveState, type MaxioLink, monthlyCentsOf, type OpenStep, type RunState, type UserRecord } from './record.ts';
+import { decodeRecord } from './record-codec.ts';
+import { type Mode, modeOf } from './site-mode.ts';
 import type { Store } from './store.ts';
+import { DirectoryUnavailable } from './unavailable.ts';
 
 const recordStepScript = new RedisScript(new URL('./record-step.lua', import.meta.url));
 const finishScript = new RedisScript(new URL('./finish.lua', import.meta.url));
 const retryScript = new RedisScript(new URL('./retry.lua', import.meta.url));
+const replanScript = new RedisScript(new URL('./replan.lua', import.meta.url));
 const tellScript = new RedisScript(new URL('./tell.lua', import.meta.url));
 const sweepScript = new RedisScript(new URL('./sweep.lua', import.meta.url));
 const RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end";
@@ -24,10 +28,14 @@ export interface Lease {
 
 export interface Finish {
   generation: number;
+  /** What was decided about the leave when the run began. */
+  leave?: LeaveState | undefined;
   /** Without the two times, which the script takes from Redis. */
   run: Omit<RunState, 'atMs' | 'nextAttemptAtMs'>;
   waitMs?: number;
   audit?: AuditEntry;
+  /** Hash fields that must still be so, or the run has to begin anew before it can settle or park anybody. */
+  restsOn?: { key: string; field: string; equals: string | undefined }[];
 }
 
 export type Finished = { kind: 'ok'; dirtySinceMs: number; nowMs: number } | { kind: 'fenced' } | { kind: 'moved' };
@@ -43,10 +51,25 @@ interface SweptPerson {
   lane: 'urgent' | 'normal';
 }
 
+/** What a run begins from, read at one moment. */
+export interface Beginning {
+  record: UserRecord | undefined;
+  /** `undefined` before first contact: then nothing may be done. */
+  mode: Mode | undefined;
+  /** Redis TIME. */
+  nowMs: number;
+  /** When somebody left last, whoever it was. */
+  lastLossMs: number | undefined;
+}
+
 export interface Backlog {
   pending: number;
   urgent: number;
   parked: number;
+  /** Leaves that wait for a decision, and those decided never to be acted on. */
+  held: number;
+  exempt: number;
+  mode: Mode | undefined;
   /** Age of the oldest acknowledged change that Maxio has not seen yet, 0 when there is none. */
   oldestPendingMs: number;
   oldestUrgentMs: number;
@@ -77,11 +100,37 @@ export class Runs {
     await this.#store.redis.eval(RELEASE, 1, lease.key, lease.token);
   }
 
-  /** Close a step after its answer. @returns false when the lease was lost; then the step stays open and is observed later */
+  /** Read what a run begins from, in one round trip. */
+  async begin(id: string): Promise<Beginning> {
+    const { redis, prefix } = this.#store;
+    const replies = await this.#store.guard(() =>
+      redis
+        .pipeline()
+        .hgetall(this.#store.userKey(id))
+        .hget(`${prefix}mode`, 'mode')
+        .hget(`${prefix}guard`, 'lastLossMs')
+        .time()
+        .exec(),
+    );
+    const failed = replies?.find(([error]) => error !== null)?.[0];
+    if (replies === null || failed) throw new DirectoryUnavailable('the directory could not be read', 10, { cause: failed });
+    const [record, mode, lastLoss, time] = replies.map(([, value]) => value);
+    return {
+      record: decodeRecord(record as Record<string, string>),
+      mode: modeOf(mode as string | null),
+      nowMs: milliseconds(time as [string, string]),
+      lastLossMs: lastLoss === null ? undefined : Number(lastLoss),
+    };
+  }
+
+  /**
+   * Close a step after its answer.
+   * @returns what is wanted of the person by now, or `undefined` when the lease was lost; then the step stays open and is observed later
+   */
   async recordStep(
     lease: Lease,
     step: { generation: number; link: MaxioLink | undefined; open: OpenStep[]; audit?: AuditEntry },
-  ): Promise<boolean> {
+  ): Promise<'active' | 'inactive' | undefined> {
     const link = step.link === undefined ? 'null' : JSON.stringify(step.link);
     const audit = step.audit === undefined ? '' : JSON.stringify(step.audit);
     const { redis, prefix } = this.#store;
@@ -94,8 +143,9 @@ export class Runs {
       JSON.stringify(step.open),
       audit,
       step.generation,
+      monthlyCentsOf(step.link),
     );
-    return answer === 1;
+    return answer === 0 ? undefined : answer === 2 ? 'active' : 'inactive';
   }
 
   /** Append an audit entry that comes with no other change. */
@@ -116,6 +166,8 @@ export class Runs {
       JSON.stringify(end.run),
       end.waitMs === undefined ? '' : Math.ceil(end.waitMs),
       end.audit === undefined ? '' : JSON.stringify(end.audit),
+      end.leave === undefined || end.leave === 'free' ? '' : end.leave,
+      ...(end.restsOn ?? []).flatMap(({ key, field, equals }) => [key, field, equals ?? '']),
     )) as [string, string | number, string | number];
     if (answer[0] === 'ok') return { kind: 'ok', dirtySinceMs: Number(answer[1]), nowMs: Number(answer[2]) };
     return { kind: answer[0] === 'fenced' ? 'fenced' : 'moved' };
@@ -140,6 +192,24 @@ export class Runs {
     return (await retryScript.run(this.#store.redis, this.#store.prefix, id, JSON.stringify(audit))) === 1;
   }
 
+  /**
+   * Plan for somebody again who has settled, generation unchanged.
+   * @param belief what is to be believed of Maxio from now on, under the person's lease; absent: what is known stays
+   * @returns why not, when not: newer intent or a lost lease, a run that will look anyway, or a leave that is not acted on
+   */
+  async replan(
+    record: Pick<UserRecord, 'id' | 'generation'>,
+    belief: { link: MaxioLink; lease: Lease } | undefined,
+    audit: AuditEntry,
+  ): Promise<'done' | 'moved' | 'pending' | 'held' | 'exempt'> {
+    const { redis, prefix } = this.#store;
+    const link = belief === undefined ? '' : JSON.stringify(belief.link);
+    const token = belief?.lease.token ?? '';
+    return (await this.#store.guard(() =>
+      replanScript.run(redis, prefix, record.id, record.generation, link, token, JSON.stringify(audit)),
+    )) as 'done' | 'moved' | 'pending' | 'held' | 'exempt';
+  }
+
   /** List the ids of parked people, longest parked first. */
   async parked(start: number, count: number): Promise<string[]> {
     if (count <= 0) return [];
@@ -156,10 +226,12 @@ export class Runs {
       .zrange(`${prefix}dirty`, '0', '0', 'WITHSCORES')
       .zrange(`${prefix}urgent`, '0', '0', 'WITHSCORES')
       .time()
+      .zcard(`${prefix}held`)
+      .zcard(`${prefix}exempt`)
+      .hget(`${prefix}mode`, 'mode')
       .exec();
     const value = (i: number): unknown => replies?.[i]?.[1];
-    const time = value(5) as [string, string];
-    const nowMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+    const nowMs = milliseconds(value(5) as [string, string]);
     const age = (i: number): number => {
       const score = (value(i) as string[])[1];
       return score === undefined ? 0 : Math.max(0, nowMs - Number(score));
@@ -168,6 +240,9 @@ export class Runs {
       pending: Number(value(0)),
       urgent: Number(value(1)),
       parked: Number(value(2)),
+      held: Number(value(6)),
+      exempt: Number(value(7)),
+      mode: modeOf(value(8) as string | null),
       oldestPendingMs: age(3),
       oldestUrgentMs: age(4),
     };
@@ -191,7 +266,10 @@ export class Runs {
 
   /** Read Redis TIME, the only clock that spans processes. */
   async nowMs(): Promise<number> {
-    const [seconds, micros] = (await this.#store.redis.time()) as unknown as [string, string];
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    return milliseconds((await this.#store.redis.time()) as unknown as [string, string]);
   }
+}
+
+function milliseconds([seconds, micros]: [string, string]): number {
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 }

@@ -4,6 +4,7 @@
  * A Redis that is away, full or read-only surfaces as `DirectoryUnavailable`: then nothing was acknowledged.
  */
 import type { Redis } from 'ioredis';
+import type { GuardLimits } from '../config.ts';
 import { isRedisAway } from '../redis.ts';
 import { RedisScript } from '../redis-script.ts';
 import { foldEmail, foldUserName } from '../scim/fold.ts';
@@ -11,10 +12,12 @@ import type { UserAttributes } from '../scim/types.ts';
 import type { AuditEntry } from './audit.ts';
 import { digest, sitePrefix } from './keys.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
-import { decodeRecord } from './record-codec.ts';
+import { decodeLeave, decodeRecord } from './record-codec.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
 const commitScript = new RedisScript(new URL('./commit.lua', import.meta.url));
+const countActiveScript = new RedisScript(new URL('./count-active.lua', import.meta.url));
+const COUNT_PAGE = 500;
 
 export interface Change {
   id: string;
@@ -28,19 +31,29 @@ export interface Change {
 }
 
 export type Committed =
-  | { kind: 'ok'; record: Pick<UserRecord, 'generation' | 'modifiedAtMs' | 'createdAtMs'> }
+  | { kind: 'ok'; record: Pick<UserRecord, 'generation' | 'modifiedAtMs' | 'createdAtMs' | 'leave'> }
   | { kind: 'moved' }
   | { kind: 'taken'; what: 'userName' | 'reference'; id: string };
+
+export interface StoreOptions {
+  backlogLimit: number;
+  /** From when on leaving is held; counted and decided in the commit itself, so that no replica can miss another's leavers. */
+  guard: GuardLimits;
+  /** Told when a commit of this process is the one by which the guard trips. */
+  onTrip?: (why: string) => void;
+}
 
 export class Store {
   readonly prefix: string;
   readonly redis: Redis;
-  readonly #backlogLimit: number;
+  readonly limits: GuardLimits;
+  readonly #options: StoreOptions;
 
-  constructor(redis: Redis, siteKey: string, options: { backlogLimit: number }) {
+  constructor(redis: Redis, siteKey: string, options: StoreOptions) {
     this.redis = redis;
     this.prefix = sitePrefix(siteKey);
-    this.#backlogLimit = options.backlogLimit;
+    this.limits = options.guard;
+    this.#options = options;
   }
 
   userKey(id: string): string {
@@ -62,15 +75,21 @@ export class Store {
       deleted: change.deleted,
       request: change.requestId,
       version: SCHEMA_VERSION,
-      backlogLimit: this.#backlogLimit,
+      backlogLimit: this.#options.backlogLimit,
+      guard: this.limits,
     };
     const answer = await this.guard(() =>
       commitScript.run(this.redis, this.prefix, JSON.stringify(head), JSON.stringify(attributes), JSON.stringify(change.audit)),
     );
-    const [kind, first, second, third] = answer as [string, ...(string | number)[]];
+    const [kind, first, second, third, ...rest] = answer as [string, ...(string | number)[]];
     switch (kind) {
-      case 'ok':
-        return { kind, record: { generation: Number(first), modifiedAtMs: Number(second), createdAtMs: Number(third) } };
+      case 'ok': {
+        const [leaveAt, hold, note, tripped] = rest.map(String);
+        if (tripped) this.#options.onTrip?.(tripped);
+        const leave = decodeLeave(leaveAt, hold, note);
+        const times = { generation: Number(first), modifiedAtMs: Number(second), createdAtMs: Number(third) };
+        return { kind, record: leave === undefined ? times : { ...times, leave } };
+      }
       case 'moved':
         return { kind };
       case 'taken':
@@ -153,6 +172,23 @@ export class Store {
     const ids = rows.filter((_, i) => i % 2 === 0);
     const last = rows.at(-1);
     return { records: await this.readAll(ids), next: last === undefined ? undefined : Number(last) };
+  }
+
+  /** Count who is active, once, where an earlier release has left data that nobody has counted. Commits at the same time are right by themselves. */
+  async countActive(): Promise<void> {
+    const flag = [`${this.prefix}guard`, 'activeCounted'] as const;
+    if ((await this.guard(() => this.redis.hget(...flag))) === '1') return;
+    let last = '0';
+    for (;;) {
+      const rows = await this.guard(() =>
+        this.redis.zrangebyscore(`${this.prefix}order`, `(${last}`, '+inf', 'WITHSCORES', 'LIMIT', 0, COUNT_PAGE),
+      );
+      if (rows.length === 0) break;
+      const ids = rows.filter((_, i) => i % 2 === 0);
+      await this.guard(() => countActiveScript.run(this.redis, this.prefix, ...ids));
+      last = rows.at(-1) ?? last;
+    }
+    await this.guard(() => this.redis.hset(flag[0], flag[1], '1'));
   }
 
   /** Turn every failure of Redis into the one error the edge knows how to answer. */

@@ -2,6 +2,8 @@
 -- KEYS[1] prefix. ARGV: age in ms, most ids, offset in everybody, offset in the leavers. Answers {next offset, next offset (0 = from the start again),
 -- id, lane, id, lane ...}.
 local p = KEYS[1]
+-- Where nothing may be done nobody is rung; when the site is released everybody is still here.
+if redis.call('HGET', p .. 'mode', 'mode') ~= 'enforce' then return { 0, 0 } end
 --#include now
 local most, offset = tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids = redis.call('ZRANGEBYSCORE', p .. 'dirty', '-inf', now - tonumber(ARGV[1]), 'LIMIT', offset, most)

@@ -12,7 +12,7 @@ import { readUser } from '../scim/read-user.ts';
 import type { JsonObject, UserAttributes } from '../scim/types.ts';
 import { decideCreate } from './decide-create.ts';
 import { listUsers, type Page } from './list-users.ts';
-import type { UserRecord } from './record.ts';
+import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import type { Change, Committed, Store } from './store.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
@@ -159,10 +159,10 @@ function auditOf(what: string, context: WriteContext, before: UserRecord | undef
 function after(
   base: UserRecord | undefined,
   change: Change,
-  committed: Pick<UserRecord, 'generation' | 'modifiedAtMs' | 'createdAtMs'>,
+  committed: Pick<UserRecord, 'generation' | 'modifiedAtMs' | 'createdAtMs' | 'leave'>,
 ): UserRecord {
   const record: UserRecord = {
-    schemaVersion: 1,
+    schemaVersion: SCHEMA_VERSION,
     settledGeneration: 0,
     open: [],
     ...base,
@@ -174,6 +174,7 @@ function after(
     requestId: change.requestId,
   };
   delete record.run;
+  if (committed.leave === undefined) delete record.leave;
   return record;
 }
 

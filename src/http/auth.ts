@@ -15,23 +15,31 @@ export interface Caller {
   actor: string;
 }
 
-export type AuthFailure = 'missing' | 'malformed' | 'unknown';
+export type AuthFailure = 'missing' | 'malformed' | 'unknown' | 'expired';
 export type Authenticate = (request: IncomingMessage) => Caller;
 
 export interface AuthParts {
   sites: readonly SiteDoor[];
   onFailure: (reason: AuthFailure) => void;
+  /** Tests only: stands in for this machine's clock. */
+  nowMs?: () => number;
 }
 
 /** Everyone who is refused reads the same: what exactly was wrong helps only those who are guessing. */
 const REFUSAL =
   'The bearer token is missing or not valid here. Check the API token in the provisioning settings of the identity provider.';
 
+/** Whoever reads this has shown the right token, so it may say what is wrong with it. */
+const EXPIRED =
+  'This bearer token has expired. The administrator of the service must make a new one (SCIM_TOKEN and SCIM_TOKEN_EXPIRES there), ' +
+  'and it must be put into the provisioning settings of the identity provider.';
+
 /**
  * Creates the check that maps a request to its caller, comparing with every site so that time tells nothing.
  * @throws ScimError 401 from the check it returns
  */
 export function createAuthenticator(parts: AuthParts): Authenticate {
+  const nowMs = parts.nowMs ?? Date.now;
   const known = parts.sites.map((door) => {
     const digest = digestOf(door.token.reveal());
     return { digest, caller: { door, actor: `scim-token:${digest.toString('hex').slice(0, 8)}` } satisfies Caller };
@@ -43,7 +51,12 @@ export function createAuthenticator(parts: AuthParts): Authenticate {
     const digest = digestOf(token ?? '');
     let caller: Caller | undefined;
     for (const candidate of known) if (timingSafeEqual(digest, candidate.digest)) caller = candidate.caller;
-    if (token !== undefined && caller !== undefined) return caller;
+    if (token !== undefined && caller !== undefined) {
+      const expiresMs = caller.door.tokenExpires?.getTime() ?? Number.POSITIVE_INFINITY;
+      if (nowMs() <= expiresMs) return caller;
+      parts.onFailure('expired');
+      throw new ScimError(401, EXPIRED);
+    }
     // A load balancer that sends requests here is wrong, not the token: a 401 would make an administrator replace it.
     if (known.length === 0)
       throw new ScimError(

@@ -2,7 +2,7 @@
  * Owns the HTTP server: its limits and timeouts, and what it does with requests that are not worth routing.
  * Refuses to know what is mounted beside SCIM; app.ts registers the operator pages on the instance it gets back.
  * Node's defaults leave a slow body open for minutes, hence the numbers.
- * RFC 9112 §3.2 (Host), RFC 9110 §15.5. Client addresses are not used, so there is no trusted proxy either.
+ * RFC 9112 §3.2 (Host), RFC 9110 §15.5. There is no trusted proxy: addresses are those of the next hop, and count only unsigned webhooks.
  */
 import sensible from '@fastify/sensible';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';

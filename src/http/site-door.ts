@@ -14,6 +14,8 @@ export interface SiteDoor {
   /** Decides the status of a back-pressure answer, nothing else. */
   idp: 'okta' | 'entra' | 'generic';
   token: Secret;
+  /** The last moment at which the token is accepted; `undefined`: for ever. */
+  tokenExpires?: Date | undefined;
   users: Users;
   /** Asked before every write: may the backlog of this site grow? */
   accepting(): Accepting;

@@ -7,7 +7,8 @@ local PROBE_WAIT_MS = 1000
 for i, fence in ipairs(q.fences) do
   local held
   if fence.field then held = redis.call('HGET', fence.key, fence.field) else held = redis.call('GET', fence.key) end
-  if held ~= fence.equals then return { 'fenced', i - 1 } end
+  -- Absent is `false` to Redis and nil in the question.
+  if (held or nil) ~= fence.equals then return { 'fenced', i - 1 } end
 end
 
 local taken = takenSlots()

@@ -23,11 +23,12 @@ export interface BudgetLimits {
   unknownOutcomeSeconds: number;
 }
 
-/** A string key, or a field of a hash, that must hold exactly this text when the call is granted. */
+/** A string key, or a field of a hash, that must hold exactly this text, or nothing at all, when the call is granted. */
 export interface Fence {
   key: string;
   field?: string;
-  equals: string;
+  /** `undefined`: it must be absent. */
+  equals: string | undefined;
 }
 
 /** A hash field to be written in the same script when the call is granted; `"$now"`, quotes included, becomes Redis TIME in ms. */
@@ -64,6 +65,8 @@ export interface BudgetPeek {
   used: number;
   windowSeconds: number;
   inFlight: number;
+  /** Until the oldest calls stop counting; absent when none counts. */
+  nextCallMs?: number;
   /** 0 with a `blockedWhy`: the pause is over and one call at a time finds out whether the site works again. */
   blockedForMs: number;
   blockedWhy?: 'throttled' | 'unauthorized' | 'failing';
@@ -222,15 +225,26 @@ export class Budget {
 
   /** Reads the budget as it stands, without changing it. */
   async peek(): Promise<BudgetPeek> {
-    const [used, inFlight, blockedForMs, why, blockedStreak] = (await this.#run(peekScript, {})) as [
+    const [used, inFlight, blockedForMs, why, blockedStreak, nextCallMs] = (await this.#run(peekScript, {})) as [
       number,
       number,
       number,
       NonNullable<BudgetPeek['blockedWhy']> | '',
       number,
+      number,
     ];
     const { callsPerWindow: limit, windowSeconds } = this.limits;
-    return { limit, used, windowSeconds, inFlight, blockedForMs, blockedStreak, ...(why === '' ? {} : { blockedWhy: why }) };
+    const next = nextCallMs < 0 ? {} : { nextCallMs };
+    return {
+      limit,
+      used,
+      windowSeconds,
+      inFlight,
+      ...next,
+      blockedForMs,
+      blockedStreak,
+      ...(why === '' ? {} : { blockedWhy: why }),
+    };
   }
 
   /** Ends a pause at once, by an operator's order; the counts of calls and slots stay. */

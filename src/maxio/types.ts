@@ -35,6 +35,8 @@ export interface Subscription {
   /** Absent when the site's catalogue has no products. */
   productHandle: string | undefined;
   productPriceInCents: number | undefined;
+  /** The price of its product turned into one of a month, 0 when free; absent when the product or its interval is unknown. */
+  monthlyCents: number | undefined;
   currentPeriodEndsAt: string | undefined;
   /** A cancel is scheduled for the end of the period. */
   ending: boolean;
@@ -49,6 +51,37 @@ export interface SiteFacts {
   name: string;
   test: boolean;
   relationshipInvoicingEnabled: boolean;
+  /** How new subscriptions collect when nobody says otherwise. */
+  defaultPaymentCollectionMethod: string | undefined;
+}
+
+export interface Product {
+  handle: string;
+  name: string;
+  /** A signup without a card is refused. */
+  requireCreditCard: boolean;
+  priceInCents: number | undefined;
+  /** See `Subscription`. */
+  monthlyCents: number | undefined;
+  archived: boolean;
+}
+
+/** One line of what happened at the site; Maxio writes it some seconds after the fact. */
+export interface MaxioEvent {
+  id: string;
+  key: string;
+  customerId: string | undefined;
+  subscriptionId: string | undefined;
+  createdAt: string;
+}
+
+export interface EventQuery {
+  /** Included itself, so that the last one seen can be asked for again. */
+  sinceId?: string | undefined;
+  /** Only events with these keys. */
+  keys?: readonly string[] | undefined;
+  /** Only the last event there is. */
+  newest?: true | undefined;
 }
 
 export interface NewSubscription {

@@ -10,7 +10,7 @@ import type { Logger } from '../logger.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { freshly } from './freshly.ts';
 import type { OpsSite } from './site-view.ts';
-import { numbersOf, readSite, type SiteNumbers, type SiteReading } from './snapshot.ts';
+import { driftOf, numbersOf, readSite, type SiteNumbers, type SiteReading } from './snapshot.ts';
 import { createWriteProbe, type WriteProbe } from './write-probe.ts';
 
 /** What a process knows of itself; app.ts keeps it up to date. */
@@ -62,9 +62,9 @@ export interface Readiness {
 }
 
 const BEAT_AGE_MAX_MS = 120_000;
-/** The objective for a leaver. */
-const URGENT_AGE_MAX_SECONDS = 300;
 const BUDGET_RATIO_MAX = 0.9;
+/** The promise of SCIM_TOKEN_EXPIRES. */
+const TOKEN_WARNING_MS = 30 * 86_400_000;
 const MEMORY_RATIO_MAX = 0.75;
 /** Single refusals of a right key are on record, so the second in a row is the one that counts. */
 const KEY_REFUSALS_MIN = 2;
@@ -129,7 +129,7 @@ function readinessOf(parts: HealthParts, probed: WriteProbe): Readiness {
   }
   if (probed.failure !== undefined) reasons.push(PROBE_REASONS[probed.failure]);
   for (const site of parts.sites) {
-    if (site.mode() === 'paused') {
+    if (site.contact() === 'foreign') {
       reasons.push(`The API key of ${site.key} opens another Maxio site than its data belongs to. /ops/api/status says which.`);
     }
   }
@@ -164,18 +164,25 @@ function heartbeatCheck(works: boolean, { alive, beatAgeMs }: ReturnType<HealthD
   return { status: alive ? 'pass' : 'fail', observedValue: Math.floor(beatAgeMs / 1_000), observedUnit: 's' };
 }
 
-/** Judges one site; several words when several things are wrong. */
+/** Judges one site; several words when several things are wrong. Some of them are nobody's mistake, and a human should know all the same. */
 function siteCheck(reading: SiteReading | undefined): Check {
   if (reading === undefined) return { status: 'fail', output: 'unreadable' };
-  const { paused, budget } = reading;
+  const { paused, budget, mode, tokenExpires } = reading;
+  const expiresInMs = tokenExpires === null ? Number.POSITIVE_INFINITY : Date.parse(tokenExpires) - Date.now();
   const keyRefused = paused?.reason === 'unauthorized' && reading.pauseStreak >= KEY_REFUSALS_MIN;
   const findings: [boolean, Status, string][] = [
     [paused?.reason === 'other-site', 'fail', 'other-site'],
     [keyRefused, 'fail', 'key-refused'],
     [paused !== undefined, 'warn', 'paused'],
+    [mode === 'observe', 'warn', 'observing'],
+    [mode === 'paused' && reading.modeBy !== null, 'warn', 'paused-by-operator'],
+    [reading.held > 0, 'warn', 'held'],
     [reading.parked > 0, 'warn', 'parked'],
-    [reading.oldestUrgentSeconds > URGENT_AGE_MAX_SECONDS, 'warn', 'leaver-waiting'],
+    [reading.oldestUrgentSeconds > reading.lateAfterSeconds, 'warn', 'leaver-waiting'],
     [budget.used > budget.limit * BUDGET_RATIO_MAX, 'warn', 'budget'],
+    [reading.configurationWaiting, 'warn', 'configuration-waiting'],
+    [driftOf(reading) > 0, 'warn', 'drift'],
+    [expiresInMs < TOKEN_WARNING_MS, 'warn', 'token-expiry'],
   ];
   const found = findings.filter(([applies]) => applies);
   if (found.length === 0) return { status: 'pass' };

@@ -4,6 +4,7 @@
  * prometheus.io, "Writing exporters"; no label ever holds anything about a person.
  */
 import { hostname } from 'node:os';
+import { MODES } from '../directory/site-mode.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { Picture, Vital } from './health.ts';
 import { parkedReasons } from './parked.ts';
@@ -17,13 +18,24 @@ export interface MetricsParts {
   vital: Vital;
 }
 
+const OF_SITES = [
+  'lagSeconds',
+  'pending',
+  'parked',
+  'parkedOldestSeconds',
+  'held',
+  'siteMode',
+  'budgetLimit',
+  'budgetUsed',
+  'breakerOpen',
+] as const;
+
 /** Sets the gauges and writes everything in the text format of Prometheus. */
 export async function scrape(parts: MetricsParts, picture: Picture): Promise<string> {
   const { telemetry } = parts;
   const reasons = await Promise.all(parts.sites.map((site) => parkedReasons(site).catch(() => undefined)));
   setProcess(parts, picture);
-  const gauges = ['lagSeconds', 'pending', 'parked', 'parkedOldestSeconds', 'budgetLimit', 'budgetUsed', 'breakerOpen'] as const;
-  for (const gauge of gauges) telemetry[gauge].reset();
+  for (const gauge of OF_SITES) telemetry[gauge].reset();
   for (const reading of picture.readings) setSite(telemetry, reading);
   parts.sites.forEach(({ key: site }, at) => {
     for (const { reason, count, oldestSeconds } of reasons[at] ?? []) {
@@ -53,6 +65,8 @@ function setSite(telemetry: Telemetry, reading: SiteReading): void {
   telemetry.lagSeconds.set({ site, operation: 'any' }, reading.oldestPendingSeconds);
   telemetry.pending.set({ site, operation: 'deprovision' }, reading.urgent);
   telemetry.pending.set({ site, operation: 'other' }, Math.max(0, reading.pending - reading.urgent));
+  for (const mode of MODES) telemetry.siteMode.set({ site, mode }, reading.mode === mode ? 1 : 0);
+  telemetry.held.set({ site, guard: reading.guard.why ?? 'none' }, reading.held);
   telemetry.budgetLimit.set({ site }, budget.limit);
   telemetry.budgetUsed.set({ site }, budget.used);
   telemetry.breakerOpen.set({ site }, reading.paused === undefined ? 0 : 1);

@@ -1,10 +1,12 @@
 /**
- * Owns who may see and do operator things: the bearer of OPS_TOKEN, or a browser that has signed in with it. A SCIM token opens nothing here.
- * Refuses to keep the token: digests are compared, in constant time. Sessions live in this process only, so a restart or another replica asks
- * for the token again. OWASP ASVS 5.0 chapters 3.3 (cookies), 3.5 (cross-site requests), 7 (sessions); RFC 6750 §2.1.
+ * Owns who may see and do operator things: the bearer of a token of OPS_TOKENS_FILE or of OPS_TOKEN, or a browser that has signed in with one.
+ * A SCIM token opens nothing here. Refuses to keep tokens: digests are compared, every one of them and each in constant time. Sessions live in this
+ * process only, so a restart or another replica asks for the token again.
+ * OWASP ASVS 5.0 chapters 3.3 (cookies), 3.5 (cross-site requests), 7 (sessions), 8.2 (roles); RFC 6750 §2.1.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import type { NamedOperator } from '../config.ts';
 import type { Secret } from '../secret.ts';
 import { OpsError } from './ops-error.ts';
 
@@ -12,55 +14,94 @@ const COOKIE = 'maxio_scim_ops';
 const SESSION_MS = 60 * 60_000;
 const SESSIONS_MAX = 100;
 
-export type Operator = 'ops-token' | 'ops-page';
+export type Role = NamedOperator['role'];
+
+/** Who acts. The name is what the audit trail and the log say. */
+export interface Operator {
+  name: string;
+  role: Role;
+}
+
+const RANKS: Record<Role, number> = { viewer: 0, operator: 1, approver: 2 };
+
+/** Whether somebody of this role may do what needs that one: each role may do all that the ones below it may. */
+export function mayAct(role: Role, needed: Role): boolean {
+  return RANKS[role] >= RANKS[needed];
+}
 
 export interface OpsAuth {
-  /** Says whether the text is the ops token. */
-  isToken(text: string): boolean;
+  /** Names whose token the text is; `undefined` for nobody's. */
+  whose(text: string): Operator | undefined;
   /** Names who asks, by bearer token or session. @throws OpsError 401; 403 for a change that comes from another site's page */
   operator(request: FastifyRequest): Operator;
-  hasSession(request: FastifyRequest): boolean;
+  /** Names who has signed in; `undefined` without a session. */
+  session(request: FastifyRequest): Operator | undefined;
   /** Opens a session. @returns the Set-Cookie header */
-  open(): string;
+  open(operator: Operator): string;
   /** Ends the session of the request. @returns the Set-Cookie header that removes the cookie */
   end(request: FastifyRequest): string;
 }
 
-/** Creates the check. @param secure true when browsers reach the service over https; else the cookie could not be set */
-export function createOpsAuth(opsToken: Secret, options: { secure: boolean; onFailure: () => void }): OpsAuth {
-  const known = digestOf(opsToken.reveal());
-  const sessions = new Map<string, number>();
+interface Session {
+  operator: Operator;
+  endsMs: number;
+}
+
+export interface OpsAuthOptions {
+  operators: readonly NamedOperator[];
+  /** True when browsers reach the service over https; else the cookie could not be set. */
+  secure: boolean;
+  onFailure: () => void;
+}
+
+/** Creates the check. OPS_TOKEN names no person, so where operators have names it may do everything but approve. */
+export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAuth {
+  const { operators, onFailure } = options;
+  const known = [
+    {
+      operator: { name: 'ops-token', role: operators.length === 0 ? 'approver' : 'operator' },
+      digest: digestOf(opsToken.reveal()),
+    },
+    ...operators.map(({ name, role, sha256 }) => ({ operator: { name, role }, digest: Buffer.from(sha256, 'hex') })),
+  ] satisfies { operator: Operator; digest: Buffer }[];
+  const sessions = new Map<string, Session>();
   const attributes = `Path=/ops; HttpOnly; SameSite=Strict${options.secure ? '; Secure' : ''}`;
 
-  const isToken = (text: string): boolean => timingSafeEqual(digestOf(text), known);
-  const hasSession = (request: FastifyRequest): boolean => {
-    const key = sessionKey(request);
-    return key !== undefined && (sessions.get(key) ?? 0) > performance.now();
+  const whose = (text: string): Operator | undefined => {
+    const digest = digestOf(text);
+    // Every digest is compared, so that the time does not tell whose token comes early in the file.
+    return known.filter((one) => timingSafeEqual(digest, one.digest))[0]?.operator;
+  };
+  const session = (request: FastifyRequest): Operator | undefined => {
+    const found = sessions.get(sessionKey(request) ?? '');
+    return found !== undefined && found.endsMs > performance.now() ? found.operator : undefined;
   };
 
   return {
-    isToken,
-    hasSession,
+    whose,
+    session,
     operator(request) {
       const token = bearerOf(request);
-      if (token !== undefined && isToken(token)) return 'ops-token';
-      if (token === undefined && hasSession(request)) {
-        if (request.method !== 'GET' && request.method !== 'HEAD') refuseOtherSites(request);
-        return 'ops-page';
+      const operator = token === undefined ? session(request) : whose(token);
+      if (operator !== undefined) {
+        const changes = request.method !== 'GET' && request.method !== 'HEAD';
+        if (token === undefined && changes) refuseOtherSites(request);
+        return operator;
       }
-      options.onFailure();
+      onFailure();
       throw new OpsError(
         401,
         'unauthorized',
         'The ops token is missing or wrong.',
-        'Send Authorization: Bearer with the OPS_TOKEN of the service; a SCIM token does not work here.',
+        'Send Authorization: Bearer with the OPS_TOKEN of the service, or with your own token of its OPS_TOKENS_FILE; a SCIM token does not work here.',
       );
     },
-    open() {
-      for (const [key, endsMs] of sessions)
+    open(operator) {
+      for (const [key, { endsMs }] of sessions)
         if (endsMs <= performance.now() || sessions.size >= SESSIONS_MAX) sessions.delete(key);
       const id = randomBytes(32).toString('base64url');
-      sessions.set(digestOf(id).toString('hex'), performance.now() + SESSION_MS);
+      const name = operator.name === 'ops-token' ? 'ops-page' : operator.name;
+      sessions.set(digestOf(id).toString('hex'), { operator: { ...operator, name }, endsMs: performance.now() + SESSION_MS });
       return `${COOKIE}=${id}; Max-Age=${SESSION_MS / 1_000}; ${attributes}`;
     },
     end(request) {

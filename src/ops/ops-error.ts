@@ -4,6 +4,9 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DirectoryUnavailable } from '../directory/unavailable.ts';
+import { isRedisAway } from '../redis.ts';
+import { Refused } from '../survey/refused.ts';
+import { ReleaseRefused } from '../survey/release.ts';
 
 export interface OpsErrorBody {
   error: string;
@@ -45,7 +48,9 @@ export function sendOpsError(thrown: unknown, request: FastifyRequest, reply: Fa
 
 function errorOf(thrown: unknown, request: FastifyRequest): OpsError {
   if (thrown instanceof OpsError) return thrown;
-  if (thrown instanceof DirectoryUnavailable) {
+  if (thrown instanceof Refused || thrown instanceof ReleaseRefused)
+    return new OpsError(thrown.error === 'second-person' ? 403 : 409, thrown.error, thrown.message, thrown.todo);
+  if (thrown instanceof DirectoryUnavailable || isRedisAway(thrown)) {
     return new OpsError(
       503,
       'redis-unavailable',

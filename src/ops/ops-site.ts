@@ -3,49 +3,66 @@
  * and the real site has them.
  */
 import type { SiteConfig } from '../config.ts';
-import type { Runs } from '../directory/runs.ts';
-import type { Store } from '../directory/store.ts';
-import type { Budget } from '../maxio/budget.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import type { Caller } from '../provisioning/caller.ts';
 import type { SiteIdentity } from '../provisioning/site-identity.ts';
+import type { Onboarding } from '../survey/onboarding.ts';
+import type { Watch } from '../survey/watch.ts';
 import { lookLive } from './look-live.ts';
 import type { OpsSite } from './site-view.ts';
 
-export interface RunningSite {
-  config: Pick<SiteConfig, 'key' | 'idp' | 'deprovision' | 'productHandle'>;
-  store: Store;
-  runs: Runs;
-  budget: Budget;
+/** What the view takes over as it is. */
+type Shared = Pick<OpsSite, 'store' | 'runs' | 'budget' | 'modes' | 'holds' | 'notifier' | 'isProtected' | 'ring'>;
+
+export interface RunningSite extends Shared {
+  config: Pick<SiteConfig, 'key' | 'idp' | 'graceSeconds' | 'scimTokenExpires'>;
+  onboarding: Pick<Onboarding, 'survey' | 'links' | 'release'>;
+  watch: Pick<Watch, 'configuration' | 'forecasts' | 'drift' | 'repairs'>;
   caller: Caller;
   client: MaxioClient;
   identity: SiteIdentity;
-  ring(userId: string, lane: 'urgent' | 'normal'): Promise<void>;
 }
-
-/** Until Maxio has said which site this is nothing is written there; if it is another one, never. */
-const MODES = { confirmed: 'enforce', unknown: 'unconfirmed', foreign: 'paused' } as const;
 
 /** Adapts a running site. */
 export function opsSiteOf(site: RunningSite): OpsSite {
-  const { key, idp, deprovision, productHandle } = site.config;
-  const { store, runs, budget, identity } = site;
+  const { key, idp, graceSeconds, scimTokenExpires: tokenExpires } = site.config;
+  const { store, runs, budget, modes, holds, notifier, identity } = site;
+  const { survey, links, release } = site.onboarding;
+  const { configuration, forecasts, drift, repairs } = site.watch;
   let test: boolean | undefined;
   return {
     key,
     idp,
-    deprovision,
-    productHandle,
+    // What is acted by, which is not what this process was started with while that waits for approval.
+    get deprovision() {
+      return configuration.current().deprovision;
+    },
+    get productHandle() {
+      return configuration.current().productHandle ?? undefined;
+    },
+    graceSeconds,
+    tokenExpires,
     store,
     runs,
     budget,
+    modes,
+    holds,
+    survey,
+    links,
+    release,
+    drift,
+    repairs,
+    configuration,
+    forecasts,
+    notifier,
+    isProtected: (record) => site.isProtected(record),
     async test() {
       // Before its own first contact a process reads what an earlier one has stored.
       test ??= identity.current.kind === 'confirmed' ? identity.current.test : (await identity.stored())?.test;
       return test;
     },
-    mode: () => MODES[identity.current.kind],
-    modeDetail: () => (identity.current.kind === 'confirmed' ? undefined : identity.current.detail),
+    contact: () => identity.current.kind,
+    contactDetail: () => (identity.current.kind === 'confirmed' ? undefined : identity.current.detail),
     ring: (userId, lane) => site.ring(userId, lane),
     live: (record) => lookLive(record, site.caller, site.client),
   };

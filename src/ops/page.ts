@@ -1,109 +1,118 @@
 /**
- * Owns the HTML of the operator page: one document without a script, from numbers and parked people. Pure.
- * Everything that comes from outside is escaped by the template itself, so that a userName with markup in it stays a userName.
+ * Owns the HTML of the operator page: one document without a script that shows what waits for a human, from numbers, held and parked people. Pure.
+ * Everything that comes from outside is escaped by the template itself (html.ts), so that a userName with markup in it stays a userName.
  */
+import type { HeldPerson, NoticeAnswer } from './api/shapes.ts';
 import type { Status } from './health.ts';
+import { documentOf, type Html, html, NOTHING } from './html.ts';
+import { mayAct, type Operator } from './ops-auth.ts';
+import { siteCard } from './page-site.ts';
 import type { ParkedPerson } from './parked.ts';
 import type { SiteReading } from './snapshot.ts';
 import { span } from './words.ts';
 
-class Html {
-  readonly text: string;
-
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-type Piece = string | number | Html | Html[];
-
-/** Builds HTML; every value that is not HTML itself is escaped. */
-function html(parts: TemplateStringsArray, ...values: Piece[]): Html {
-  const pieces = parts.map((part, at) => {
-    const value = values[at];
-    return value === undefined ? part : part + textOf(value);
-  });
-  return new Html(pieces.join(''));
-}
-
-function textOf(value: Piece): string {
-  if (value instanceof Html) return value.text;
-  if (Array.isArray(value)) return value.map(({ text }) => text).join('');
-  return String(value).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-const STYLE = `body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24;background:#fff}
-h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d8dee4;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
-.pass{color:#116329}.warn{color:#7d4e00}.fail{color:#a40e26;font-weight:600}.quiet{color:#57606a}
-input{font:inherit;padding:.35rem;width:26rem;max-width:100%}button{font:inherit;padding:.3rem .8rem}progress{width:8rem}
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th,td{border-color:#30363d}.pass{color:#56d364}.warn{color:#e3b341}.fail{color:#ff7b72}.quiet{color:#9198a1}}`;
-
-function documentOf(nonce: string, body: Html, refresh: boolean): string {
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>maxio-scim</title>
-<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
-${new Html(refresh ? '<meta http-equiv="refresh" content="10">' : '')}
-<style nonce="${nonce}">${new Html(STYLE)}</style></head>
-<body>${body}</body></html>`.text;
-}
-
 /** The form that asks for the token. */
 export function signInPage(nonce: string, wrong: boolean): string {
-  const note = wrong ? html`<p class="fail" role="alert">That is not the OPS_TOKEN of this service.</p>` : new Html('');
+  const note = wrong ? html`<p class="fail" role="alert">That is not an ops token of this service.</p>` : NOTHING;
   const body = html`<h1>maxio-scim</h1>${note}
-<form method="post" action="/ops/sign-in"><p><label for="token">OPS_TOKEN</label><br>
+<form method="post" action="/ops/sign-in"><p><label for="token">OPS_TOKEN, or your own ops token</label><br>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
 <p><button>Sign in</button></p></form>`;
-  return documentOf(nonce, body, false);
+  return documentOf(nonce, { title: 'maxio-scim' }, body);
+}
+
+/** What came of a form, or why it was refused. */
+export interface Told {
+  good: boolean;
+  text: string;
 }
 
 export interface PageContent {
   version: string;
   status: Status;
   reasons: string[];
+  operator: Operator;
+  told?: Told | undefined;
   readings: SiteReading[];
+  notices: (NoticeAnswer & { site: string })[];
+  held: HeldPerson[];
+  /** By site, who is held as this page is shown: a word about all comes back with it. */
+  heldMarks: ReadonlyMap<string, string>;
   parked: ParkedPerson[];
   parkedTotal: number;
 }
 
-/** The page of somebody who has signed in. */
+const REFRESH_SECONDS = 10;
+
+/** The page of somebody who has signed in. It loads itself again, except after a form, whose answer must stay to be read. */
 export function opsPage(nonce: string, content: PageContent): string {
-  const { version, status, reasons, readings, parked, parkedTotal } = content;
+  const { version, status, reasons, operator, told, readings } = content;
   const body = html`<h1>maxio-scim <span class="quiet">${version}</span> <span class="${status}">${status}</span></h1>
+${told === undefined ? NOTHING : html`<p class="${told.good ? 'pass' : 'fail'}" role="status">${told.text} <a href="/ops">Go on</a></p>`}
 ${reasons.map((reason) => html`<p class="fail">${reason}</p>`)}
-<h2>Sites</h2>
-<table><thead><tr><th>Site</th><th>Mode</th><th>Call budget</th><th>Pending</th><th>Oldest</th><th>Leavers</th><th>Oldest</th><th>Parked</th></tr></thead>
-<tbody>${readings.map(siteRow)}</tbody></table>
-<h2>Parked${parkedTotal > parked.length ? `, ${parked.length} of ${parkedTotal}` : ''}</h2>
-${parked.length === 0 ? html`<p class="quiet">Nobody waits for you.</p>` : parkedTable(parked)}
-<form method="post" action="/ops/sign-out"><p><button>Sign out</button></p></form>`;
-  return documentOf(nonce, body, true);
+${noticeList(content.notices)}
+${readings.map(siteCard)}
+${heldSection(content)}
+${parkedSection(content)}
+<form method="post" action="/ops/sign-out"><p class="quiet">Signed in as ${operator.name} (${operator.role}).
+<a href="/ops/api/docs">API</a> <button>Sign out</button></p></form>`;
+  return documentOf(
+    nonce,
+    { title: `maxio-scim: ${status}`, ...(told === undefined ? { refreshSeconds: REFRESH_SECONDS } : {}) },
+    body,
+  );
 }
 
-function siteRow(reading: SiteReading): Html {
-  const { key, mode, test, budget, paused } = reading;
-  const kind = test === true ? ' (test site)' : '';
-  const why = paused === undefined ? '' : `: ${paused.reason}${paused.seconds > 0 ? `, ${span(paused.seconds)}` : ''}`;
-  const late = reading.oldestUrgentSeconds > 300 ? 'n fail' : 'n';
-  return html`<tr><td>${key}${kind}</td><td class="${paused === undefined ? 'pass' : 'fail'}">${mode}${why}</td>
-<td><progress max="${budget.limit}" value="${Math.min(budget.used, budget.limit)}"></progress> ${budget.used} of ${budget.limit} in ${span(budget.windowSeconds)}</td>
-<td class="n">${reading.pending}</td><td class="n">${ageOf(reading.pending, reading.oldestPendingSeconds)}</td>
-<td class="n">${reading.urgent}</td><td class="${late}">${ageOf(reading.urgent, reading.oldestUrgentSeconds)}</td>
-<td class="${reading.parked > 0 ? 'n warn' : 'n'}">${reading.parked}</td></tr>
+const NOTICE_CLASS = { page: 'fail', warn: 'warn', info: 'quiet' } as const;
+
+function noticeList(notices: PageContent['notices']): Html {
+  if (notices.length === 0) return html`<p class="pass">Nothing needs you.</p>`;
+  const item = ({ site, severity, what, who, todo }: PageContent['notices'][number]): Html =>
+    html`<tr><td>${site}</td><td><strong class="${NOTICE_CLASS[severity]}">${what}</strong><br><small>${who}</small></td><td>${todo}</td></tr>`;
+  return html`<h2>Needs you</h2><div class="scroll"><table><thead><tr><th>Site</th><th>What</th><th>What to do</th></tr></thead><tbody>${notices.map(item)}</tbody></table></div>`;
+}
+
+/** A form of one button that carries its subject. */
+function button(action: string, words: string, fields: Record<string, string>, weighty = false): Html {
+  const inputs = Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`);
+  return html`<form class="inline" method="post" action="${action}">${inputs}<button${weighty ? html` class="weighty"` : NOTHING}>${words}</button></form>`;
+}
+
+function personCell({ site, id, userName }: { site: string; id: string; userName: string }): Html {
+  return html`<a href="/ops/api/people/${id}?site=${encodeURIComponent(site)}">${userName}</a><br><small class="quiet">${id}</small>`;
+}
+
+export function moneyOf(cents: number): string {
+  return (cents / 100).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
+function heldSection({ held, heldMarks, readings, operator }: PageContent): Html {
+  const total = readings.reduce((sum, reading) => sum + reading.held, 0);
+  if (total === 0) return NOTHING;
+  const may = mayAct(operator.role, 'approver');
+  const row = (person: HeldPerson): Html => html`<tr><td>${person.site}</td><td>${personCell(person)}</td>
+<td>${person.deleted ? 'deleted' : 'deactivated'} ${person.leftAt}</td><td class="n">${person.subscriptions}</td><td class="n">${moneyOf(person.monthlyCents)}</td>
+<td>${may ? html`${button('/ops/held', 'Approve', { site: person.site, id: person.id, word: 'approve' }, true)}${button('/ops/held', 'Reject', { site: person.site, id: person.id, word: 'reject' })}` : ''}</td></tr>
 `;
+  const everyone = readings
+    .filter((reading) => reading.held > 0)
+    .map(
+      (reading) => html`<p>${reading.key}: ${reading.held} people, ${moneyOf(reading.guard.heldMonthlyCents)} a month.
+${may ? html`${button('/ops/held', `Reject all ${reading.held}: nothing ends`, { site: reading.key, word: 'reject-all', seen: heldMarks.get(reading.key) ?? '' })}${button('/ops/held', `Approve all ${reading.held}: their subscriptions end`, { site: reading.key, word: 'approve-all', seen: heldMarks.get(reading.key) ?? '' }, true)}` : 'An approver decides.'}</p>`,
+    );
+  return html`<h2>Held${total > held.length ? `, ${held.length} of ${total}` : ''}</h2>
+<p>These people left, and still are billed: more left at once than is usual. Approve a leave to end its subscriptions; reject it if it is a mistake.</p>
+${everyone}
+<div class="scroll"><table><thead><tr><th>Site</th><th>Person</th><th>Left</th><th class="n">Subscriptions</th><th class="n">A month</th><th></th></tr></thead><tbody>${held.map(row)}</tbody></table></div>`;
 }
 
-function ageOf(count: number, seconds: number): string {
-  return count === 0 ? '' : span(seconds);
-}
-
-function parkedTable(parked: ParkedPerson[]): Html {
-  const row = (person: ParkedPerson): Html => html`<tr><td>${person.site}</td>
-<td><a href="/ops/api/people/${person.id}?site=${encodeURIComponent(person.site)}">${person.userName}</a><br><small class="quiet">${person.id}</small></td>
+function parkedSection({ parked, parkedTotal, operator }: PageContent): Html {
+  const may = mayAct(operator.role, 'operator');
+  const row = (person: ParkedPerson): Html => html`<tr><td>${person.site}</td><td>${personCell(person)}</td>
 <td>${person.leaver ? html`<strong class="fail">leaver</strong> ` : ''}${person.reason}<br><small>${person.detail}</small></td>
 <td class="n">${span(person.parkedSeconds)}</td>
-<td><form method="post" action="/ops/retry"><input type="hidden" name="site" value="${person.site}"><input type="hidden" name="id" value="${person.id}"><button>Retry</button></form></td></tr>
+<td>${may ? button('/ops/retry', 'Retry', { site: person.site, id: person.id }) : ''}</td></tr>
 `;
-  return html`<table><thead><tr><th>Site</th><th>Person</th><th>Why</th><th>Since</th><th></th></tr></thead><tbody>${parked.map(row)}</tbody></table>`;
+  return html`<h2>Parked${parkedTotal > parked.length ? `, ${parked.length} of ${parkedTotal}` : ''}</h2>
+${parked.length === 0 ? html`<p class="quiet">Nobody is parked.</p>` : html`<div class="scroll"><table><thead><tr><th>Site</th><th>Person</th><th>Why</th><th class="n">Since</th><th></th></tr></thead><tbody>${parked.map(row)}</tbody></table></div>`}`;
 }

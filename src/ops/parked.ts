@@ -3,8 +3,9 @@
  * A retry is audited in the script that makes it, and then rung; a lost bell costs seconds, because the sweep rings for everyone who is dirty.
  */
 import { intentOf, type RunState, type UserRecord } from '../directory/record.ts';
-import type { Operator } from './ops-auth.ts';
+import { estimateCalls, timeFor } from './estimate.ts';
 import type { OpsSite } from './site-view.ts';
+import { span } from './words.ts';
 
 export interface ParkedPerson {
   site: string;
@@ -59,26 +60,80 @@ export async function parkedReasons(site: OpsSite): Promise<ParkedReason[]> {
     site.runs.nowMs(),
     site.runs.backlog(),
   ]);
+  const reasons = new Map<string, ParkedReason>();
+  for (const run of await parkedRunsOf(site, ids)) {
+    const reason = run.reason ?? 'unknown';
+    const known = reasons.get(reason) ?? { reason, count: 0, oldestSeconds: 0 };
+    const seconds = Math.max(0, (nowMs - run.atMs) / 1_000);
+    reasons.set(reason, { reason, count: known.count + 1, oldestSeconds: Math.max(known.oldestSeconds, seconds) });
+  }
+  const more = parked - ids.length;
+  return [...reasons.values(), ...(more > 0 ? [{ reason: 'not-counted', count: more, oldestSeconds: 0 }] : [])];
+}
+
+/** Reads how the work of some people stands; who is not parked is left out. */
+async function parkedRunsOf(site: OpsSite, ids: string[]): Promise<RunState[]> {
   const pipeline = site.store.redis.pipeline();
   for (const id of ids) pipeline.hget(site.store.userKey(id), 'run');
-  const reasons = new Map<string, ParkedReason>();
-  const count = (reason: string, people: number, seconds: number): void => {
-    const known = reasons.get(reason) ?? { reason, count: 0, oldestSeconds: 0 };
-    reasons.set(reason, { reason, count: known.count + people, oldestSeconds: Math.max(known.oldestSeconds, seconds) });
-  };
-  for (const [, text] of (await pipeline.exec()) ?? []) {
-    if (typeof text !== 'string') continue;
-    const run = JSON.parse(text) as RunState;
-    if (run.outcome === 'parked') count(run.reason ?? 'unknown', 1, Math.max(0, (nowMs - run.atMs) / 1_000));
+  const replies = (await pipeline.exec()) ?? [];
+  const runs = replies.flatMap(([, text]) => (typeof text === 'string' ? [JSON.parse(text) as RunState] : []));
+  return runs.filter(({ outcome }) => outcome === 'parked');
+}
+
+export interface RetryPreview {
+  preview: true;
+  total: number;
+  reasons: { reason: string; count: number }[];
+  /** Asked for, but not parked at any of the sites. */
+  notParked: string[];
+  estimatedCalls: number;
+  estimatedSeconds: number;
+  detail: string;
+}
+
+/** Says how many a retry would reach, why they are parked, and what it would cost. Changes nothing and calls nobody. */
+export async function previewRetry(sites: readonly OpsSite[], ids: string[] | undefined): Promise<RetryPreview> {
+  const counts = new Map<string, number>();
+  const found = new Set<string>();
+  let [calls, seconds] = [0, 0];
+  for (const site of sites) {
+    const parked = await parkedAmong(site, ids);
+    for (const id of parked) found.add(id);
+    for (let at = 0; at < parked.length; at += REASONS_READ_MAX) {
+      const runs = await site.store.guard(() => parkedRunsOf(site, parked.slice(at, at + REASONS_READ_MAX)));
+      for (const { reason = 'unknown' } of runs) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
+    const needed = await estimateCalls(site, parked);
+    calls += needed;
+    // Each site has a budget of its own, and they are spent side by side.
+    seconds = Math.max(seconds, timeFor(needed, await site.store.guard(() => site.budget.peek())));
   }
-  if (parked > ids.length) count('not-counted', parked - ids.length, 0);
-  return [...reasons.values()];
+  const reasons = [...counts].map(([reason, count]) => ({ reason, count })).sort((a, b) => b.count - a.count);
+  return {
+    preview: true,
+    total: found.size,
+    reasons,
+    notParked: (ids ?? []).filter((id) => !found.has(id)),
+    estimatedCalls: calls,
+    estimatedSeconds: seconds,
+    detail: `${found.size} people would be tried again with about ${calls} calls, which takes about ${span(seconds)}. Whoever Maxio refuses for the same reason is parked again.`,
+  };
+}
+
+async function parkedAmong(site: OpsSite, ids: string[] | undefined): Promise<string[]> {
+  const { redis, prefix } = site.store;
+  return await site.store.guard(async () => {
+    if (ids === undefined) return await redis.zrange(`${prefix}parked`, '0', '-1');
+    const scores = await redis.zmscore(`${prefix}parked`, ...ids);
+    return ids.filter((_, at) => scores[at] !== null);
+  });
 }
 
 export interface RetryWish {
   /** All parked people of the sites when absent. */
   ids?: string[] | undefined;
-  actor: Operator;
+  /** Name of the operator, for the audit trail. */
+  actor: string;
   requestId: string;
 }
 

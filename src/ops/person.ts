@@ -2,9 +2,12 @@
  * Owns the whole story of one person: what the identity provider said, what we promised by acknowledging it, what is remembered of Maxio, what happens next.
  * Refuses to decide anything and to call Maxio, except for the look that the operator asks for. Written for somebody who knows billing, not queues.
  */
-import { intentOf, type MaxioLink, type OpenStep, type UserRecord } from '../directory/record.ts';
+import { intentOf, type Leave, type LeaveState, type MaxioLink, type OpenStep, type UserRecord } from '../directory/record.ts';
+import type { SiteMode } from '../directory/site-mode.ts';
 import { MaxioError } from '../maxio/error.ts';
 import { NotMade } from '../provisioning/caller.ts';
+import type { Forecast } from '../survey/forecast.ts';
+import type { ForecastAnswer } from './api/shapes.ts';
 import type { LiveView, OpsSite } from './site-view.ts';
 import { type StoryLine, tellStory } from './story.ts';
 import { moment, sentence, span } from './words.ts';
@@ -21,6 +24,13 @@ export interface PersonView {
   inStep: boolean;
   promised: string;
   now: string;
+  /** What would happen in `enforce`, or after an approval; `null` where it is about to happen or has happened. */
+  would: ForecastAnswer | null;
+  leave: LeaveView | null;
+  /** On the list of people whose subscriptions are never ended. */
+  protected: boolean;
+  /** What they bring in a month, in cents, by our memory. */
+  monthlyCents: number | null;
   reference: string;
   /** As remembered from the last answers; `live` is what Maxio says at this moment. */
   maxio: MaxioLink | null;
@@ -31,9 +41,31 @@ export interface PersonView {
   liveError?: string;
 }
 
+/** What an approval would bring about is what somebody who decides needs to know. */
+function ifApproved(record: UserRecord): UserRecord {
+  return record.leave?.state === 'held' ? { ...record, leave: { ...record.leave, state: 'approved' } } : record;
+}
+
+function forecastView({ kind, words, reason, steps, monthlyCents }: Forecast): ForecastAnswer {
+  const told = steps.map((step) => ({ kind: step.kind, target: step.target ?? null, words: step.words }));
+  return { kind, words, reason: reason ?? null, steps: told, monthlyCents };
+}
+
+export interface LeaveView {
+  at: string;
+  state: LeaveState;
+  why: string | null;
+  by: string | null;
+  decidedAt: string | null;
+}
+
 /** Builds the view of one person. @param live asks Maxio too, at the cost of up to two calls */
 export async function viewPerson(site: OpsSite, record: UserRecord, live: boolean): Promise<PersonView> {
-  const [entries, nowMs] = await site.store.guard(() => Promise.all([site.runs.story(record.id), site.runs.nowMs()]));
+  const [entries, nowMs, mode] = await site.store.guard(() =>
+    Promise.all([site.runs.story(record.id), site.runs.nowMs(), site.modes.read()]),
+  );
+  const undone = record.settledGeneration !== record.generation || record.leave?.state === 'held';
+  const asks = undone && (mode?.mode !== 'enforce' || record.leave?.state === 'held');
   return {
     site: site.key,
     id: record.id,
@@ -44,7 +76,11 @@ export async function viewPerson(site: OpsSite, record: UserRecord, live: boolea
     settledGeneration: record.settledGeneration,
     inStep: record.settledGeneration === record.generation,
     promised: promisedOf(site, record),
-    now: nowOf(site, record, nowMs),
+    now: nowOf(site, record, { nowMs, mode }),
+    would: asks ? forecastView(await site.forecasts.one(ifApproved(record))) : null,
+    leave: record.leave === undefined ? null : leaveOf(record.leave),
+    protected: site.isProtected(record),
+    monthlyCents: record.monthlyCents ?? null,
     reference: record.reference,
     maxio: record.link ?? null,
     openSteps: record.open.map(({ kind, generation, target, sentAtMs }) => ({
@@ -74,14 +110,59 @@ function promisedOf(site: OpsSite, record: UserRecord): string {
   return `Since ${since} this person is to be a customer at Maxio${product}, with the profile the identity provider sent.`;
 }
 
-function nowOf(site: OpsSite, record: UserRecord, nowMs: number): string {
+function leaveOf({ atMs, state, why, by, decidedAtMs }: Leave): LeaveView {
+  const decidedAt = decidedAtMs === undefined ? null : moment(decidedAtMs);
+  return { at: moment(atMs), state, why: why ?? null, by: by ?? null, decidedAt };
+}
+
+interface Present {
+  nowMs: number;
+  mode: SiteMode | undefined;
+}
+
+const LIMITS: Record<string, string> = {
+  hour: 'more people left within an hour than is usual',
+  day: 'more people left within a day than is usual',
+  revenue: 'a large share of the monthly revenue left within a day',
+};
+
+/** What was decided about a leave stands before what any run has said. */
+function leaveWords({ id, leave }: UserRecord): string | undefined {
+  const by = leave?.by === undefined ? '' : ` by ${leave.by}`;
+  if (leave?.state === 'held') {
+    const limit = LIMITS[leave.why ?? ''] ?? 'the guard tripped';
+    return `Held: ${limit}, so nothing ends at Maxio until a human decides. An approver does: maxio-scim approve ${id}, or maxio-scim reject ${id} if the leave is a mistake. If the identity provider reactivates this person, the hold ends by itself.`;
+  }
+  if (leave?.state === 'exempt')
+    return `Exempt: this leave was rejected${by}, so nothing ends at Maxio until the identity provider next changes active. To end the subscriptions after all, reactivate and deactivate this person there.`;
+  return undefined;
+}
+
+/** Why nothing happens at the site as a whole, and what to do. */
+function siteWords(site: OpsSite, mode: SiteMode | undefined): string | undefined {
+  if (site.contact() !== 'confirmed') {
+    // A process that has not met Maxio yet says nothing about a site that others have met.
+    if (site.contact() === 'foreign' || mode === undefined)
+      return `Waits: ${site.contactDetail() ?? 'Maxio has not confirmed the site yet.'}`;
+  }
+  if (mode?.mode === 'observe')
+    return 'Waits, because the site is observed only: nothing is written at Maxio until it is released (maxio-scim release).';
+  if (mode?.mode === 'paused')
+    return `Waits, because ${mode.by} paused the site at ${moment(mode.atMs)}${mode.why === '' ? '' : ` (${mode.why})`}. maxio-scim resume lets it go on.`;
+  return undefined;
+}
+
+function nowOf(site: OpsSite, record: UserRecord, { nowMs, mode }: Present): string {
   const { run } = record;
   const sinceSeconds = (nowMs - record.modifiedAtMs) / 1_000;
+  const decided = intentOf(record) === 'inactive' ? leaveWords(record) : undefined;
+  if (decided !== undefined) return decided;
   if (record.settledGeneration === record.generation) {
     const at = run === undefined ? '' : ` since ${moment(run.atMs)}`;
     return `In step with Maxio${at}. ${sentence(run?.detail ?? '')}`.trim();
   }
-  if (run === undefined && site.mode() !== 'enforce') return `Waits: ${site.modeDetail() ?? 'the site is paused'}`;
+  const stopped = run?.outcome === 'parked' ? undefined : siteWords(site, mode);
+  if (stopped !== undefined) return stopped;
   if (run === undefined)
     return `Waits for its turn; the last change came ${span(sinceSeconds)} ago. A worker takes it up by itself.`;
   const reason = run.reason === undefined ? '' : ` (${run.reason})`;

@@ -5,7 +5,9 @@
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Config } from '../config.ts';
-import { apiRoutes } from './api-routes.ts';
+import { registerApi } from './api/register.ts';
+import type { ApiParts } from './api/route.ts';
+import { freshly } from './freshly.ts';
 import { createHealth, type HealthDesk, type HealthParts } from './health.ts';
 import { scrape } from './metrics.ts';
 import { createOpsAuth, type OpsAuth } from './ops-auth.ts';
@@ -13,14 +15,16 @@ import { ALWAYS, OpsError, sendOpsError } from './ops-error.ts';
 import { pageRoutes } from './page-routes.ts';
 
 export interface OpsParts extends HealthParts {
-  config: Pick<Config, 'version' | 'role' | 'redisDurability' | 'publicUrl' | 'opsToken'>;
+  config: Pick<Config, 'version' | 'role' | 'redisDurability' | 'publicUrl' | 'opsToken' | 'operators'>;
+  doctor: ApiParts['doctor'];
 }
 
 /** Registers every operator route on the server. */
 export async function registerOps(app: FastifyInstance, parts: OpsParts): Promise<void> {
   const { config, telemetry } = parts;
   const onFailure = (): void => telemetry.authFailures.inc({ reason: 'ops' });
-  const auth = createOpsAuth(config.opsToken, { secure: config.publicUrl.startsWith('https:'), onFailure });
+  const secure = config.publicUrl.startsWith('https:');
+  const auth = createOpsAuth(config.opsToken, { operators: config.operators, secure, onFailure });
   const health = createHealth(parts);
 
   await app.register(async (scope) => {
@@ -46,7 +50,8 @@ export async function registerOps(app: FastifyInstance, parts: OpsParts): Promis
             reply.headers(ALWAYS);
             return payload;
           });
-          apiRoutes(api, { ...parts, health, auth });
+          // It asks Maxio and the public address, so many who ask at once share one examination.
+          registerApi(api, { ...parts, health, auth, doctor: freshly(parts.doctor) });
         },
         { prefix: '/api' },
       );

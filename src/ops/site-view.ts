@@ -2,10 +2,20 @@
  * Owns the view that the people on call have of one Maxio site, and of what is true there now. No behaviour.
  * Refuses to know how a site is put together: ops-site.ts adapts the real one, tests bring their own.
  */
+import type { Holds } from '../directory/holds.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
+import type { SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
 import type { Budget } from '../maxio/budget.ts';
+import type { Notifier } from '../notify/notifier.ts';
+import type { Configuration } from '../survey/configuration.ts';
+import type { Drift } from '../survey/drift.ts';
+import type { Forecasts } from '../survey/forecasts.ts';
+import type { Links } from '../survey/links.ts';
+import type { Release } from '../survey/release.ts';
+import type { Repairs } from '../survey/repair.ts';
+import type { Survey } from '../survey/survey.ts';
 
 export interface LiveSubscription {
   id: string;
@@ -31,15 +41,30 @@ export interface OpsSite {
   idp: 'okta' | 'entra' | 'generic';
   deprovision: 'cancel' | 'cancel_at_period_end' | 'hold';
   productHandle: string | undefined;
+  /** How long leavers are left alone on purpose. */
+  graceSeconds: number;
+  /** The last moment at which the SCIM token is accepted. */
+  tokenExpires: Date | undefined;
   store: Store;
   runs: Runs;
   budget: Budget;
+  modes: Pick<SiteModes, 'read' | 'set'>;
+  holds: Pick<Holds, 'list' | 'decide' | 'state'>;
+  survey: Pick<Survey, 'state' | 'want'>;
+  links: Pick<Links, 'plan' | 'accept' | 'progress'>;
+  drift: Pick<Drift, 'head' | 'rows' | 'want'>;
+  repairs: Pick<Repairs, 'repair'>;
+  configuration: Pick<Configuration, 'state' | 'approve'>;
+  release: Pick<Release, 'release'>;
+  forecasts: Pick<Forecasts, 'one' | 'summary'>;
+  notifier: Pick<Notifier, 'current' | 'test'>;
+  isProtected(record: UserRecord): boolean;
   /** Whether Maxio calls it a test site; `undefined` before the first contact of any process. */
   test(): Promise<boolean | undefined>;
-  /** `paused` here means for a reason that does not pass by itself; pauses of the budget come on top. */
-  mode(): 'enforce' | 'paused' | 'unconfirmed';
-  /** Why it is paused and what to do. Names Maxio site ids, so it is for operators only. */
-  modeDetail(): string | undefined;
+  /** What this process knows of the site its key opens: nothing is written unless it is the one the data belongs to. */
+  contact(): 'confirmed' | 'unknown' | 'foreign';
+  /** Why contact is not confirmed and what to do. Names Maxio site ids, so it is for operators only. */
+  contactDetail(): string | undefined;
   ring(userId: string, lane: 'urgent' | 'normal'): Promise<void>;
   /** Asks Maxio; costs up to two calls of the budget, background lane. @throws NotMade, MaxioError */
   live(record: UserRecord): Promise<LiveView>;

@@ -2,11 +2,14 @@
  * Owns the numbers of one site at this moment, for health, metrics, the page and the command line: all of them show the same reading.
  * Refuses to judge them (health.ts) and to name people.
  */
+import type { GuardState } from '../directory/holds.ts';
 import type { OpsSite } from './site-view.ts';
+import { moment } from './words.ts';
 
 /** The part of a reading that the open /health shows: numbers and fixed words only. */
 export interface SiteNumbers {
-  mode: 'enforce' | 'paused';
+  /** As set; before first contact nothing is done, which is `paused`. A pause that Maxio asked for is in `paused` below. */
+  mode: 'observe' | 'enforce' | 'paused';
   /** `null` until Maxio has said what kind of site it is. */
   test: boolean | null;
   idp: 'okta' | 'entra' | 'generic';
@@ -17,26 +20,63 @@ export interface SiteNumbers {
   urgent: number;
   oldestUrgentSeconds: number;
   parked: number;
-  /** Changes a guard keeps back; there is no guard yet. */
+  /** Leaves that the guard keeps back until somebody decides. */
   held: number;
   /** `seconds` is 0 for a pause that ends only when its cause does, and while one call at a time tries whether the site works again. */
   paused?: { reason: 'throttled' | 'unauthorized' | 'failing' | 'other-site' | 'unconfirmed'; seconds: number };
 }
 
+/** What only operators see on top: it may hold names of operators. */
 export interface SiteReading extends SiteNumbers {
   key: string;
+  /** `start`, `survey`, or the name of an operator; `null` before first contact. */
+  modeBy: string | null;
+  modeSince: string | null;
+  modeWhy: string | null;
+  exempt: number;
+  guard: GuardReading;
+  survey: { state: string; detail: string };
+  drift: { state: string; at: string | null; counts: Record<string, number> };
+  configurationWaiting: boolean;
+  tokenExpires: string | null;
+  /** A leaver who waits longer waits too long: the promise of five minutes, after the grace that was asked for. */
+  lateAfterSeconds: number;
   inFlight: number;
   /** Pauses in a row for the same reason. */
   pauseStreak: number;
 }
 
-/** Reads one site: two round trips, no call to Maxio. @throws when Redis does not answer */
+export interface GuardReading {
+  trippedAt: string | null;
+  why: string | null;
+  activePeople: number;
+  leftInHour: number;
+  limitHour: number;
+  leftInDay: number;
+  limitDay: number;
+  heldMonthlyCents: number;
+  activeMonthlyCents: number;
+}
+
+/** The objective for a leaver. */
+const LATE_SECONDS = 300;
+
+/** Reads one site: a few round trips, no call to Maxio. @throws when Redis does not answer */
 export async function readSite(site: OpsSite): Promise<SiteReading> {
-  const [backlog, budget, test] = await Promise.all([site.runs.backlog(), site.budget.peek(), site.test()]);
-  const paused = pauseOf(site.mode(), budget);
+  const [backlog, budget, test, mode, guard, survey, drift, configuration] = await Promise.all([
+    site.runs.backlog(),
+    site.budget.peek(),
+    site.test(),
+    site.modes.read(),
+    site.holds.state(),
+    site.survey.state(),
+    site.drift.head(),
+    site.configuration.state(),
+  ]);
+  const paused = pauseOf(site.contact(), budget);
   return {
     key: site.key,
-    mode: paused === undefined ? 'enforce' : 'paused',
+    mode: paused?.reason === 'other-site' ? 'paused' : (mode?.mode ?? 'paused'),
     test: test ?? null,
     idp: site.idp,
     budget: { limit: budget.limit, used: budget.used, windowSeconds: budget.windowSeconds },
@@ -45,24 +85,54 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     urgent: backlog.urgent,
     oldestUrgentSeconds: Math.floor(backlog.oldestUrgentMs / 1_000),
     parked: backlog.parked,
-    held: 0,
+    held: guard.held,
     ...(paused === undefined ? {} : { paused }),
+    modeBy: mode?.by ?? null,
+    modeSince: mode === undefined ? null : moment(mode.atMs),
+    modeWhy: mode === undefined || mode.why === '' ? null : mode.why,
+    exempt: guard.exempt,
+    guard: guardOf(guard),
+    survey: { state: survey.state, detail: survey.detail },
+    drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: drift.counts },
+    configurationWaiting: configuration.candidate !== undefined,
+    tokenExpires: site.tokenExpires?.toISOString() ?? null,
+    lateAfterSeconds: LATE_SECONDS + site.graceSeconds,
     inFlight: budget.inFlight,
     pauseStreak: budget.blockedStreak,
   };
 }
 
-/** Leaves out what only operators see. */
+function guardOf(state: GuardState): GuardReading {
+  return {
+    trippedAt: state.trippedAtMs === undefined ? null : moment(state.trippedAtMs),
+    why: state.why ?? null,
+    activePeople: state.activePeople,
+    leftInHour: state.lossesHour,
+    limitHour: state.limitHour,
+    leftInDay: state.lossesDay,
+    limitDay: state.limitDay,
+    heldMonthlyCents: state.heldCents,
+    activeMonthlyCents: state.activeCents,
+  };
+}
+
+/** Keeps what the open /health may show: a list, so that what is added for operators stays theirs. */
 export function numbersOf(reading: SiteReading): SiteNumbers {
-  const { key: _key, inFlight: _inFlight, pauseStreak: _streak, ...numbers } = reading;
-  return numbers;
+  const { mode, test, idp, budget, pending, oldestPendingSeconds, urgent, oldestUrgentSeconds, parked, held, paused } = reading;
+  const numbers = { mode, test, idp, budget, pending, oldestPendingSeconds, urgent, oldestUrgentSeconds, parked, held };
+  return paused === undefined ? numbers : { ...numbers, paused };
+}
+
+/** Counts the differences of the last report. */
+export function driftOf({ drift }: Pick<SiteReading, 'drift'>): number {
+  return Object.values(drift.counts).reduce((sum, count) => sum + count, 0);
 }
 
 function pauseOf(
-  mode: ReturnType<OpsSite['mode']>,
+  contact: ReturnType<OpsSite['contact']>,
   budget: Awaited<ReturnType<OpsSite['budget']['peek']>>,
 ): SiteNumbers['paused'] {
-  if (mode === 'paused') return { reason: 'other-site', seconds: 0 };
-  if (budget.blockedWhy === undefined) return mode === 'unconfirmed' ? { reason: 'unconfirmed', seconds: 0 } : undefined;
+  if (contact === 'foreign') return { reason: 'other-site', seconds: 0 };
+  if (budget.blockedWhy === undefined) return contact === 'unknown' ? { reason: 'unconfirmed', seconds: 0 } : undefined;
   return { reason: budget.blockedWhy, seconds: Math.ceil(budget.blockedForMs / 1_000) };
 }

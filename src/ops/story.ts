@@ -36,6 +36,8 @@ function lineOf(entry: AuditEntry): Pick<StoryLine, 'who' | 'what'> {
       return { who: 'service', what: runSentence(entry) };
     case 'operator':
       return { who: 'operator', what: operatorSentence(entry) };
+    case 'guard':
+      return { who: 'service', what: guardSentence(entry) };
     default:
       return { who: 'service', what: sentence(`Unknown entry: ${String((entry as AuditEntry).what)}`) };
   }
@@ -124,9 +126,23 @@ function runSentence(entry: AuditEntry): string {
   return `${sentence(`${end}${reason}`)}${detail}`;
 }
 
+const ORDERS: Record<string, string> = {
+  retry: 'Asked to try again',
+  repair: 'Asked to bring this person in step again',
+  'approve-leave': 'Approved that the subscriptions end',
+  'reject-leave': 'Rejected this leave: nothing ends until the identity provider next changes active',
+};
+
 function operatorSentence(entry: AuditEntry): string {
   const by = entry.actor === undefined ? '' : ` (${entry.actor})`;
-  return entry.what === 'retry' ? `Asked to try again${by}.` : sentence(`${entry.what}${by}`);
+  const differences = listOf(entry.differences);
+  const about = differences.length === 0 ? '' : `: ${differences.join(', ')}`;
+  return sentence(`${ORDERS[entry.what] ?? entry.what}${about}${by}`);
+}
+
+function guardSentence(entry: AuditEntry): string {
+  if (entry.what !== 'held') return sentence(`The guard: ${entry.what}`);
+  return 'Held this leave, because more people left at once than is usual. Nothing ends until an approver decides.';
 }
 
 function listOf(value: Json | undefined): string[] {

@@ -4,12 +4,14 @@
  * after one that may have had an effect, the open step stays.
  */
 import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
 import type { AuditEntry } from '../directory/audit.ts';
 import type { MaxioLink, OpenStep } from '../directory/record.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Lane } from '../maxio/budget.ts';
+import type { Fence, Lane } from '../maxio/budget.ts';
 import { isAlreadyCanceled, isReferenceTaken } from '../maxio/classify.ts';
 import { MaxioError } from '../maxio/error.ts';
+import type { Telemetry } from '../telemetry.ts';
 import { NotMade } from './caller.ts';
 import type { LookParts } from './look.ts';
 import { confirm, presentFields } from './mapping.ts';
@@ -21,6 +23,9 @@ import { standingOf } from './states.ts';
 
 export interface ActParts extends LookParts {
   paymentCollectionMethod: string;
+  siteKey: string;
+  logger: Logger;
+  telemetry: Telemetry;
 }
 
 /**
@@ -41,7 +46,7 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
   const stored = JSON.stringify([...run.open, { ...entry, sentAtMs: '$now' }]);
   const notes = [{ key: run.userKey, field: 'open', value: stored }];
   if (doubtful !== run.link) notes.push({ key: run.userKey, field: 'link', value: JSON.stringify(doubtful) });
-  const options = { operation: step.kind, lane: laneOf(run, step), fences: run.fences(), notes, signal: parts.signal };
+  const options = { operation: step.kind, lane: laneOf(run, step), fences: fencesOf(run, step), notes, signal: parts.signal };
 
   let answer: Answer;
   try {
@@ -65,6 +70,7 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
   await failpoint('after_answer');
   await run.learn(answer.link(doubtful), before.open, auditOf(step, { result: 'done', ...answer.audit }));
   answer.see?.(run.seen);
+  await tellRaced(run, step, parts);
   verifyEnding(run, step);
   await failpoint('after_record');
 }
@@ -93,6 +99,11 @@ function linkInDoubt(link: MaxioLink | undefined, step: Step): MaxioLink | undef
     case 'create-with-subscription':
       return link;
   }
+}
+
+function fencesOf(run: Run, step: Step): Fence[] {
+  const creates = step.kind === 'create-customer' || step.kind === 'create-with-subscription';
+  return creates ? [...run.fences(), run.noNewLink()] : run.fences();
 }
 
 /** Ending, and undoing an ending, may spend the reserve. */
@@ -126,6 +137,8 @@ function teach(run: Run, step: Step, error: MaxioError): boolean {
       run.seen.referenceTaken = true;
       delete run.seen.customer;
       delete run.seen.marked;
+      // What was seen there did not foretell this; a link may have been approved and carried out since.
+      delete run.seen.index;
       return true;
     case 'update-customer':
       if (error.kind !== 'missing') return false;
@@ -154,6 +167,15 @@ function teachEnding(run: Run, step: Step & { target: string }, error: MaxioErro
   if (error.kind === 'missing' || isAlreadyCanceled(error)) contradict(run, step.target, said);
   else run.seen.refused.set(step.target, said);
   return true;
+}
+
+/** The person came back while their ending was on its way: the next run brings them back, and people on call hear of it, since a customer saw a gap. */
+async function tellRaced(run: Run, step: Step, { telemetry, logger, siteKey }: ActParts): Promise<void> {
+  if (step.kind !== 'cancel' && step.kind !== 'delay-cancel' && step.kind !== 'hold') return;
+  if (run.desired.intent !== 'inactive' || run.intentNow !== 'active') return;
+  telemetry.cancelsRaced.inc({ site: siteKey });
+  logger.warn({ site: siteKey, userId: run.record.id, requestId: run.record.requestId, step: step.kind }, 'cancel raced');
+  await run.tell({ kind: 'run', what: 'cancel raced', subscription: step.target });
 }
 
 /** An ending that was accepted but shows no effect is not repeated at once: every repetition would look like progress and cost a call. */

@@ -1,4 +1,5 @@
 /** Owns the observations a run can make, and what is remembered of them. Reads only; refuses to decide. */
+import type { SurveyIndex } from '../directory/survey-index.ts';
 import type { Lane } from '../maxio/budget.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import type { Caller } from './caller.ts';
@@ -9,11 +10,18 @@ import type { Run } from './run.ts';
 export interface LookParts {
   caller: Caller;
   client: MaxioClient;
+  /** Absent: nobody surveys here, so nothing is known before a create. */
+  index?: Pick<SurveyIndex, 'look'> | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** Observe the customer by reference, or the subscriptions of the linked customer, or whether a found customer carries our marks. */
+/** Observe the customer by reference, the subscriptions of the linked customer, whether a found customer carries our marks, or what the survey knows. */
 export async function look(run: Run, at: LookAt, parts: LookParts): Promise<void> {
+  if (at === 'index') {
+    const { reference, corroboration } = run.desired;
+    run.seen.index = (await parts.index?.look(reference, corroboration)) ?? { ready: false, strangers: [] };
+    return;
+  }
   const lane: Lane = run.desired.intent === 'inactive' ? 'urgent' : 'normal';
   const { caller, client, signal } = parts;
   const options = {

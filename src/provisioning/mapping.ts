@@ -8,6 +8,9 @@ import { ENTERPRISE_USER, type Json, type JsonObject, type UserAttributes } from
 
 export type Mapped = { [K in keyof Required<CustomerFields>]: string | null } & { first_name: string; last_name: string };
 
+/** Raise it with every change of what a field is made from: then a release that would update many people at once waits for approval (survey/configuration.ts). */
+export const MAPPING_VERSION = 1;
+
 /** Maxio publishes no limits; 255 is what its columns are taken to hold. */
 const TEXT_LENGTH_MAX = 255;
 

@@ -1,6 +1,7 @@
 /**
  * Owns the plan for someone who should no longer be billed and has a customer. Pure.
- * Every managed subscription that can bill is ended by the site's policy; states nobody knows are left alone and shown.
+ * Every managed subscription that can bill is ended by the site's policy, when its time has come; states nobody knows are left alone and shown, and
+ * protected people are shown instead of ended. Nobody waits for whom nothing would be ended.
  */
 import type { MaxioLink } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
@@ -13,7 +14,9 @@ const LAST_CHANCE_MS = 3_600_000;
 
 export function planLeaving(desired: Desired, known: Known, link: MaxioLink): Decision {
   if (link.quiet === true && known.open.length === 0) return { kind: 'settle' };
+  const early = desired.protected === true ? undefined : tooEarly(desired, known);
   const seen = known.seen.subscriptions;
+  if (early !== undefined && seen === undefined && mayBill(known, link)) return early;
   if (seen?.value === undefined) return { kind: 'look', at: 'subscriptions' };
 
   // Before any step of ours muddies the picture.
@@ -29,10 +32,39 @@ export function planLeaving(desired: Desired, known: Known, link: MaxioLink): De
     }
     const step = endingStep(desired.policy, subscription);
     if (step === undefined) continue;
+    if (desired.protected === true) return protectedParked(subscription);
+    if (early !== undefined) return early;
     if (known.seen.refused.has(subscription.id)) refused.push(subscription);
     else return { kind: 'step', step };
   }
   return planRevivingGhosts(known) ?? planRefused(desired, known, refused) ?? planUnknown(unknown) ?? settle(known);
+}
+
+/** By memory: when it says that nothing can be ended, one look tells at once instead of after the wait. */
+function mayBill(known: Known, link: MaxioLink): boolean {
+  return link.unseen === true || known.open.length > 0 || link.subscriptions.some(({ state }) => standingOf(state) !== 'ended');
+}
+
+const EARLY = {
+  grace: 'This person has left and the grace of this site is not over; coming back before costs nothing.',
+  calm: 'This person has left; endings begin when nobody has left for a while, so that a mistake with many is seen before its first effect.',
+};
+
+function tooEarly(desired: Desired, known: Known): Decision | undefined {
+  if (desired.notBefore === undefined || known.nowMs >= desired.notBefore.atMs) return undefined;
+  const { atMs, reason } = desired.notBefore;
+  return { kind: 'wait', untilMs: atMs, reason, detail: EARLY[reason] };
+}
+
+function protectedParked(subscription: Subscription): Decision {
+  return {
+    kind: 'park',
+    reason: 'protected',
+    detail:
+      `This person has left, but is on the list of protected people, so subscription ${subscription.id} is left as it is. ` +
+      'Remove them from the file that MAXIO_PROTECTED_FILE names, restart the service and retry; or reactivate them in the identity provider; ' +
+      'or end the subscription in Maxio by hand, then retry.',
+  };
 }
 
 function endingStep(policy: Desired['policy'], subscription: Subscription): Step | undefined {

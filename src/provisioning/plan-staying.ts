@@ -69,7 +69,9 @@ function planReturn(
   if (seen === undefined && refusal === undefined) return { kind: 'step', step: { kind: 'reactivate', target } };
   // What a state means that nobody knows is a guess, and a wrong guess would leave somebody unbilled for good.
   if (seen !== undefined && standingOf(seen.state) === 'unknown') return unknownState(seen);
-  const step = seen === undefined ? undefined : returningStep(remembered, seen);
+  // Canceled, and somebody at Maxio has given the customer that product since: brought back as well it would bill twice.
+  const replaced = seen?.state === 'canceled' && link.foreign?.some((foreign) => foreign.productHandle === seen.productHandle);
+  const step = seen === undefined || replaced === true ? undefined : returningStep(remembered, seen);
   if (step !== undefined && refusal === undefined) return { kind: 'step', step };
   if (step !== undefined) {
     return {

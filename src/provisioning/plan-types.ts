@@ -1,15 +1,22 @@
 /** Owns the words between observing, planning and acting. No behaviour. */
 import type { MaxioLink, OpenStep } from '../directory/record.ts';
+import type { IndexSight } from '../directory/survey-index.ts';
 import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
 import type { Mapped } from './mapping.ts';
 
 /** What should be true at Maxio. */
 export interface Desired {
   intent: 'active' | 'inactive';
+  /** Was active here and has left since, which the guard has seen; somebody who was never active has not. */
+  left?: boolean;
   mapped: Mapped;
   /** The product everyone of this site gets; absent: customers without a subscription of ours. */
   productHandle?: string | undefined;
   policy: 'cancel' | 'cancel_at_period_end' | 'hold';
+  /** Of a leaver: nothing is ended before this moment of Redis TIME, and why not. */
+  notBefore?: { atMs: number; reason: 'grace' | 'calm' };
+  /** On the list of people whose subscriptions are never ended. */
+  protected?: boolean;
   /** userName and e-mail addresses, folded: what an existing customer must share to be taken for the same person. */
   corroboration: string[];
   /** The person's own, letter by letter: a customer found in another letter case belongs to somebody else. */
@@ -26,6 +33,8 @@ export interface Seen {
   customer?: { value: Customer | undefined; atMs: number };
   /** Whether the customer that was found by reference carries subscriptions with this person's mark. */
   marked?: { value: boolean };
+  /** What the last survey says about a person who has no customer yet; read from our own memory. */
+  index?: IndexSight;
   /** Of the linked customer; `undefined` value: Maxio does not know that customer id. */
   subscriptions?: { value: Subscription[] | undefined; atMs: number };
   /** Subscriptions that Maxio refused to reactivate, to hold or to end later in this run, with its reason. */
@@ -51,8 +60,8 @@ export type Step =
       target: string;
     };
 
-/** By reference; of the linked customer; of a customer that is not linked yet. */
-export type LookAt = 'customer' | 'subscriptions' | 'marks';
+/** By reference; of the linked customer; of a customer that is not linked yet; into the survey index, which costs no call. */
+export type LookAt = 'customer' | 'subscriptions' | 'marks' | 'index';
 
 export type Decision =
   | { kind: 'settle'; note?: string }

@@ -7,6 +7,8 @@
  * | active | create (+ subscription) | reactivate ours, else create | PUT if mapped fields differ | undo the scheduled cancel if we set it | resume if we held it |
  * | inactive | nothing, unless a create is open | nothing | by policy | nothing | by policy |
  *
+ * Before a create, the survey index is asked whether the person is at Maxio already: by our reference, or under another (twins.ts).
+ *
  * Stance: no wrong cancel > no late cancel > speed. Absence proves nothing while a create is open, presence proves nothing while an ending call is open.
  */
 import type { OpenStep } from '../directory/record.ts';
@@ -17,6 +19,7 @@ import { planLeaving } from './plan-leaving.ts';
 import { planStaying } from './plan-staying.ts';
 import type { Decision, Desired, Known } from './plan-types.ts';
 import { linkFound } from './remember.ts';
+import { isApproved, planTwins } from './twins.ts';
 
 /** Decide the next thing to do. */
 export function plan(desired: Desired, known: Known): Decision {
@@ -30,8 +33,15 @@ export function plan(desired: Desired, known: Known): Decision {
 function planUnlinked(desired: Desired, known: Known): Decision {
   const creates = known.open.filter((step) => roleOf(step) === 'creating');
   if (creates.length > 0) return planOpenCreate(desired, known);
-  if (desired.intent === 'inactive') return { kind: 'settle' };
+  if (desired.intent === 'inactive') return planUnlinkedLeaver(desired, known);
   if (known.seen.referenceTaken === true) return planTaken(desired, known);
+  const { index } = known.seen;
+  if (index === undefined) return { kind: 'look', at: 'index' };
+  // A link that was carried out counts even where the index has read the customer since as it was before.
+  const carried = index.approved !== undefined && index.awaited !== true;
+  if ((index.referenced !== undefined || carried) && !isGone(known)) return planTaken(desired, known);
+  const twins = planTwins(index);
+  if (twins !== undefined) return twins;
   if (desired.mapped.email === null) {
     return {
       kind: 'park',
@@ -43,6 +53,23 @@ function planUnlinked(desired: Desired, known: Known): Decision {
   return desired.productHandle === undefined
     ? { kind: 'step', step: { kind: 'create-customer' } }
     : { kind: 'step', step: { kind: 'create-with-subscription', productHandle: desired.productHandle } };
+}
+
+/**
+ * Between an operator's word that a customer is this person and the release of the site lie days, in which people leave. Their subscriptions end like those of
+ * everybody else, so they are adopted first. Without such a word nobody's customer is looked for, and a leaver costs no call.
+ */
+function planUnlinkedLeaver(desired: Desired, known: Known): Decision {
+  if (desired.left !== true) return { kind: 'settle' };
+  const { index } = known.seen;
+  if (index === undefined) return { kind: 'look', at: 'index' };
+  if (index.approved === undefined || isGone(known)) return { kind: 'settle' };
+  return (index.awaited === true ? planTwins(index) : undefined) ?? planTaken(desired, known);
+}
+
+/** A customer with our reference was to be expected, and Maxio has none. */
+function isGone({ seen }: Known): boolean {
+  return seen.customer !== undefined && seen.customer.value === undefined;
 }
 
 /** How far Maxio's clock and ours may be apart. */
@@ -112,6 +139,11 @@ function planTaken(desired: Desired, known: Known): Decision {
       why: 'adopted by reference',
     };
   }
+  if (known.seen.index === undefined) return { kind: 'look', at: 'index' };
+  if (isApproved(desired, customer.value, known.seen.index)) {
+    const link = linkFound(customer.value, 'adopted', desired.mapped);
+    return { kind: 'note', link, open: known.open, why: 'adopted by an approved link' };
+  }
   if (known.seen.marked === undefined) return { kind: 'look', at: 'marks' };
   if (known.seen.marked.value) {
     const link = linkFound(customer.value, 'created', desired.mapped);
@@ -130,7 +162,8 @@ function strangerParked(customerId: string): Decision {
     reason: 'link-approval',
     detail:
       `Maxio already has customer ${customerId} with this reference, but no e-mail address in common with this person. ` +
-      'If it is the same person, give the customer that address in Maxio and retry; if not, change the reference of that customer.',
+      'If it is the same person, approve the link (maxio-scim link apply) or give the customer that address in Maxio, then retry; ' +
+      'if not, change the reference of that customer and retry.',
   };
 }
 

@@ -33,6 +33,8 @@ export class Bells {
       const queue = new Queue<Bell>(lane, {
         connection,
         prefix: queuePrefix(site),
+        // BullMQ asks for the version once and keeps a failed answer for ever: every later ring would fail with it. redis.ts checks the version.
+        skipVersionCheck: true,
         defaultJobOptions: { removeOnComplete: true, removeOnFail: { count: FAILED_KEPT }, attempts: 1 },
       });
       queue.on('error', (error) => logger.debug({ err: error, site, lane }, 'queue connection'));

@@ -2,7 +2,6 @@
  * Owns one run for one person: read the newest desired state, plan, do one thing, plan again, until it settles or must stop.
  * Refuses to know queues and HTTP. Every way it can end is an {@link Outcome}; unchanged intent ends without a call to Maxio.
  */
-import type { Logger } from 'pino';
 import { intentOf, type RunState, type UserRecord } from '../directory/record.ts';
 import type { Lease, Runs } from '../directory/runs.ts';
 import type { Store } from '../directory/store.ts';
@@ -10,7 +9,6 @@ import { DirectoryUnavailable } from '../directory/unavailable.ts';
 import { failpoint } from '../failpoint.ts';
 import { MaxioError } from '../maxio/error.ts';
 import { isRedisAway } from '../redis.ts';
-import type { Telemetry } from '../telemetry.ts';
 import { type ActParts, act } from './act.ts';
 import { NotMade } from './caller.ts';
 import { look } from './look.ts';
@@ -25,40 +23,49 @@ const TURNS_MAX = 500;
 const DEFECT_ATTEMPTS_MAX = 10;
 
 export interface ReconcileParts extends Omit<ActParts, 'signal'> {
-  siteKey: string;
   store: Store;
   runs: Runs;
   policy: RunPolicy;
-  logger: Logger;
-  telemetry: Telemetry;
 }
 
 /** Bring one person as far as possible now. The caller holds the lease. */
 export async function reconcile(lease: Lease, parts: ReconcileParts, signal: AbortSignal): Promise<Outcome> {
-  const record = await parts.store.read(lease.id);
+  const { policy } = parts;
+  const { record, mode, nowMs, lastLossMs } = await parts.runs.begin(lease.id);
   await failpoint('after_read');
+  // Nothing is written down: the person stays as pending as before, and the sweep rings when the site is released.
+  if (mode !== 'enforce') return { kind: 'paused', reason: mode ?? 'unconfirmed' };
   if (record === undefined) return { kind: 'settled' };
+  if (intentOf(record) === 'inactive') {
+    if (record.leave?.state === 'held') return { kind: 'held', reason: 'guard' };
+    if (record.leave?.state === 'exempt') return { kind: 'settled' };
+  }
   // A late bell for someone parked must not repeat what was refused; a change or an operator's retry has taken the run off the record.
   if (record.run?.outcome === 'parked') return { kind: 'parked' };
-  const read = { record, lease, nowMs: await parts.runs.nowMs() };
+  const read = { record, lease, nowMs, lastLossMs, policy };
   // A bell for someone who is already settled, rung twice or late: there is nothing to look at.
   const done = record.settledGeneration === record.generation && record.run?.outcome === 'settled';
   const outcome: Outcome = done ? { kind: 'settled' } : await attempt(read, parts, signal);
   return await finish(read, outcome, parts);
 }
 
-/** One person as read under the lease, and Redis TIME of that moment. */
+/** One person as read under the lease, Redis TIME of that moment, and what is acted by from then on. */
 interface Read {
   record: UserRecord;
   lease: Lease;
+  policy: RunPolicy;
   nowMs: number;
+  lastLossMs: number | undefined;
 }
 
 async function attempt(read: Read, parts: ReconcileParts, signal: AbortSignal): Promise<Outcome> {
   const { record } = read;
   try {
     // Building the run maps the person; someone who cannot be mapped must end as an attempt, too, or they would be tried for ever.
-    const run = new Run({ ...read, runs: parts.runs, policy: parts.policy, userKey: parts.store.userKey(record.id) });
+    const { runs, store } = parts;
+    const { prefix } = store;
+    const keys = { userKey: store.userKey(record.id), modeKey: `${prefix}mode`, linksKey: `${prefix}linkReferences` };
+    const run = new Run({ ...read, runs, ...keys });
     return await turns(run, parts, signal);
   } catch (error) {
     if (error instanceof RunLost) return { kind: 'fenced' };
@@ -143,7 +150,7 @@ function outcomeOfRefusal(refusal: NotMade): Outcome {
   };
 }
 
-async function finish({ record, lease, nowMs }: Read, outcome: Outcome, parts: ReconcileParts): Promise<Outcome> {
+async function finish({ record, lease, nowMs, policy }: Read, outcome: Outcome, parts: ReconcileParts): Promise<Outcome> {
   if (outcome.kind === 'superseded' || outcome.kind === 'fenced') return outcome;
   const final =
     outcome.kind === 'retry' ? countAttempt(record, outcome, nowMs) : { outcome, state: carriedOver(record, outcome) };
@@ -152,8 +159,10 @@ async function finish({ record, lease, nowMs }: Read, outcome: Outcome, parts: R
   const tell = kind !== record.run?.outcome || reason !== record.run?.reason;
   const finished = await parts.runs.finish(lease, {
     generation: record.generation,
+    leave: record.leave?.state,
     run: { outcome: kind as RunState['outcome'], ...words, ...final.state },
     ...(waitMs === undefined ? {} : { waitMs }),
+    restsOn: (policy.fences ?? []).flatMap(({ key, field, equals }) => (field === undefined ? [] : [{ key, field, equals }])),
     ...(tell ? { audit: { kind: 'run', what: kind, requestId: record.requestId, ...words } } : {}),
   });
   await failpoint('after_settle');

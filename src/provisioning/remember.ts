@@ -84,5 +84,10 @@ function endedByUs(subscription: Subscription, scimId: string): boolean {
 }
 
 function withProduct(known: RememberedSubscription, subscription: Subscription): RememberedSubscription {
-  return subscription.productHandle === undefined ? known : { ...known, productHandle: subscription.productHandle };
+  const { productHandle, monthlyCents } = subscription;
+  return {
+    ...known,
+    ...(productHandle === undefined ? {} : { productHandle }),
+    ...(monthlyCents === undefined ? {} : { monthlyCents }),
+  };
 }

@@ -10,6 +10,7 @@ import { emailsOf } from '../directory/store.ts';
 import type { Fence } from '../maxio/budget.ts';
 import { foldEmail } from '../scim/fold.ts';
 import { mapUser } from './mapping.ts';
+import { notBefore, type Patience } from './patience.ts';
 import type { Desired, Known, Seen } from './plan-types.ts';
 
 /** The lease was lost while the run was at work: what it knows may be out of date, and it may write nothing more. */
@@ -20,10 +21,27 @@ export class RunLost extends Error {
   }
 }
 
-export interface RunPolicy {
+export interface RunPolicy extends Patience {
   productHandle?: string | undefined;
   policy: Desired['policy'];
   unknownOutcomeMs: number;
+  isProtected: (record: UserRecord) => boolean;
+  /** What must still hold of this policy itself when a call leaves: another process may act by a newer one already. */
+  fences?: Fence[];
+}
+
+interface RunParts {
+  record: UserRecord;
+  lease: Lease;
+  runs: Runs;
+  policy: RunPolicy;
+  nowMs: number;
+  lastLossMs?: number | undefined;
+  userKey: string;
+  /** Where the mode of the site is kept. */
+  modeKey: string;
+  /** Where it is kept which customer an operator has approved for a reference. */
+  linksKey: string;
 }
 
 export class Run {
@@ -40,8 +58,12 @@ export class Run {
   readonly #startedMs = performance.now();
   readonly #startNowMs: number;
   readonly #userKey: string;
+  readonly #modeKey: string;
+  readonly #linksKey: string;
+  /** What was wanted when the last answer was written down; it may be newer than the record. */
+  intentNow: Desired['intent'];
 
-  constructor(parts: { record: UserRecord; lease: Lease; runs: Runs; policy: RunPolicy; nowMs: number; userKey: string }) {
+  constructor(parts: RunParts) {
     this.record = parts.record;
     this.lease = parts.lease;
     this.link = parts.record.link;
@@ -55,7 +77,10 @@ export class Run {
     this.#policy = parts.policy;
     this.#startNowMs = parts.nowMs;
     this.#userKey = parts.userKey;
-    this.desired = desiredOf(parts.record, parts.policy);
+    this.#modeKey = parts.modeKey;
+    this.#linksKey = parts.linksKey;
+    this.desired = desiredOf(parts.record, parts.policy, parts.lastLossMs);
+    this.intentNow = this.desired.intent;
   }
 
   get userKey(): string {
@@ -73,12 +98,25 @@ export class Run {
     };
   }
 
-  /** What must hold when a mutating call leaves: this run still has the lease, and the person is still the one it read. */
+  /**
+   * What must hold when a call leaves: this run still has the lease, the person is still the one it read, the site is neither paused nor only observed,
+   * and what was decided about a leave is still decided so.
+   */
   fences(): Fence[] {
-    return [
+    const fences: Fence[] = [
       { key: this.lease.key, equals: this.lease.token },
       { key: this.#userKey, field: 'gen', equals: String(this.record.generation) },
+      { key: this.#modeKey, field: 'mode', equals: 'enforce' },
+      ...(this.#policy.fences ?? []),
     ];
+    if (this.desired.intent === 'active') return fences;
+    const hold = this.record.leave?.state;
+    return [...fences, { key: this.#userKey, field: 'hold', equals: hold === 'free' ? undefined : hold }];
+  }
+
+  /** What must hold besides when a create leaves: nobody has approved an existing customer for this person since the index was read. */
+  noNewLink(): Fence {
+    return { key: this.#linksKey, field: this.record.reference, equals: this.seen.index?.approved };
   }
 
   /** Add to the story without changing what is known: the stored open steps and link stay as the sending script wrote them. */
@@ -91,17 +129,24 @@ export class Run {
   async learn(link: MaxioLink | undefined, open: OpenStep[], audit?: AuditEntry): Promise<void> {
     const { generation, requestId } = this.record;
     const entry = audit === undefined ? {} : { audit: { requestId, ...audit } };
-    if (!(await this.#runs.recordStep(this.lease, { generation, link, open, ...entry }))) throw new RunLost();
+    const wanted = await this.#runs.recordStep(this.lease, { generation, link, open, ...entry });
+    if (wanted === undefined) throw new RunLost();
+    this.intentNow = wanted;
     if (link?.customerId !== this.link?.customerId) delete this.seen.subscriptions;
     this.link = link;
     this.open = open;
   }
 }
 
-function desiredOf(record: UserRecord, policy: RunPolicy): Desired {
+/** What should be true of this person at Maxio, under this policy. */
+export function desiredOf(record: UserRecord, policy: RunPolicy, lastLossMs: number | undefined): Desired {
   const { attributes } = record;
+  const from = notBefore(record, policy, lastLossMs);
   return {
+    ...(from === undefined ? {} : { notBefore: from }),
+    protected: policy.isProtected(record),
     intent: intentOf(record),
+    left: record.leave !== undefined,
     mapped: mapUser(attributes),
     productHandle: policy.productHandle,
     policy: policy.policy,

@@ -1,9 +1,10 @@
 /**
- * Owns the question whether the data in Redis and the site behind the API key belong together. First contact stores Maxio's site id and whether it is a test site;
- * from then on another id means the wrong key, subdomain or Redis, and nothing may be written. Refuses to guess while Maxio does not answer.
+ * Owns the question whether the data in Redis and the site behind the API key belong together. First contact stores Maxio's site id, the mode the site begins
+ * in, and whether it is a test site; from then on another id means the wrong key, subdomain or Redis, and nothing may be written. Refuses to guess while Maxio does not answer.
  */
 import type { Redis } from 'ioredis';
 import { sitePrefix } from '../directory/keys.ts';
+import type { Mode, SiteModes } from '../directory/site-mode.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import { MaxioError } from '../maxio/error.ts';
 import type { Caller } from './caller.ts';
@@ -25,12 +26,16 @@ export class SiteIdentity {
   readonly #redis: Redis;
   readonly #key: string;
   readonly #subdomain: string;
+  readonly #modes: SiteModes;
+  readonly #startMode: Mode;
   #identity: Identity = { kind: 'unknown', detail: 'Maxio has not answered yet' };
 
-  constructor(redis: Redis, siteKey: string, subdomain: string) {
+  constructor(redis: Redis, site: { key: string; subdomain: string; startMode: Mode }, modes: SiteModes) {
     this.#redis = redis;
-    this.#key = `${sitePrefix(siteKey)}site`;
-    this.#subdomain = subdomain;
+    this.#key = `${sitePrefix(site.key)}site`;
+    this.#subdomain = site.subdomain;
+    this.#startMode = site.startMode;
+    this.#modes = modes;
   }
 
   get current(): Identity {
@@ -48,8 +53,7 @@ export class SiteIdentity {
         throw error;
       });
     const named = site.subdomain === this.#subdomain;
-    if (named) await this.#redis.hsetnx(this.#key, 'siteId', site.id);
-    const stored = await this.#redis.hget(this.#key, 'siteId');
+    const stored = named ? await this.#modes.meet(site.id, this.#startMode) : await this.#redis.hget(this.#key, 'siteId');
     if (!named || stored !== site.id) {
       this.#identity = {
         kind: 'foreign',

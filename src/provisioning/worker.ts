@@ -6,6 +6,7 @@ import { DelayedError, type Job, RateLimitError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Lease } from '../directory/runs.ts';
 import { failpoint } from '../failpoint.ts';
+import { tellRedisError } from '../redis.ts';
 import type { Outcome } from './outcome.ts';
 import { type Bell, type Bells, type QueueLane, queuePrefix } from './queue.ts';
 import { type ReconcileParts, reconcile } from './reconcile.ts';
@@ -58,7 +59,8 @@ export class SiteWorker {
       // Never reached; without any limiter a pause of the lane would stop only the worker that asked for it.
       limiter: { max: 1_000_000, duration: 1_000 },
     });
-    worker.on('error', (error) => logger.warn({ err: error, site: siteKey, lane }, 'queue worker'));
+    // Without memory or disk Redis refuses every poll of every worker, thousands of times a second.
+    worker.on('error', (error) => tellRedisError(logger, error, { site: siteKey, lane }, 'queue worker'));
     // A run that could not even be ended by the directory, such as a record nobody can read: the sweep rings again, the log says why.
     worker.on('failed', (job, error) => {
       logger.warn({ err: error, site: siteKey, lane, userId: job?.data.userId }, 'a run could not be ended');
@@ -124,8 +126,11 @@ export class SiteWorker {
         }
         return await later(job, token, outcome.waitMs ?? 1_000);
       case 'retry':
-      case 'paused':
         return await later(job, token, outcome.waitMs ?? 5_000);
+      case 'paused':
+        // The mode of the site: its release is what rings again. A pause that Maxio asks for says how long it lasts.
+        if (outcome.waitMs === undefined) return;
+        return await later(job, token, outcome.waitMs);
     }
   }
 }

@@ -78,7 +78,7 @@ export function resumeAt(site: Site, row: SubscriptionRow, atMs: number): void {
 }
 
 /** Tells when the next thing happens to a subscription by itself; null for never. */
-function nextDueMs(site: Site, row: SubscriptionRow): number | null {
+function nextDueMs(site: Site, row: Readonly<SubscriptionRow>): number | null {
   switch (row.state) {
     case 'active':
     case 'trialing':
@@ -149,7 +149,8 @@ export function letTimePass(site: Site): void {
   const nowMs = site.clock.nowMs();
   for (const row of site.store.subscriptions()) {
     for (let dueMs = nextDueMs(site, row); dueMs !== null && dueMs <= nowMs; dueMs = nextDueMs(site, row)) {
-      happen(site, row, dueMs);
+      const atMs = dueMs;
+      site.store.changeSubscription(row, (changing) => happen(site, changing, atMs));
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Owns the control plane: reset, seed, clock, faults, settings, ledger, state and numbers, for programs that are not in this process.
+ * Owns the control plane: reset, seed, clock, faults, settings, staff edits, events, webhooks, ledger, state and numbers, for programs
+ * that are not in this process.
  * Refuses to appear under a Maxio path or in the ledger, and takes JSON only, so that a web page cannot post to it by a form.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -10,6 +11,7 @@ import type { SandboxState } from './sandbox-state.ts';
 import { seedSchema } from './seed.ts';
 import { CONTROL_PREFIX } from './server.ts';
 import { settingsSchema } from './settings.ts';
+import { staffSchema } from './staff.ts';
 
 const clockSchema = z.union([
   z.strictObject({ advanceSeconds: z.number().min(0) }),
@@ -17,6 +19,8 @@ const clockSchema = z.union([
 ]);
 const sinceSchema = z.object({ since: z.coerce.number().min(0).default(0) });
 const windowSchema = z.object({ windowMs: z.coerce.number().positive().optional() });
+
+const listenSchema = z.strictObject({ url: z.url(), keys: z.array(z.string()).optional() });
 
 class Misuse extends Error {}
 
@@ -79,8 +83,24 @@ export function addControl(app: FastifyInstance, state: SandboxState): void {
         customers: state.customers(),
         subscriptions: state.subscriptions(),
       }));
+      addStaff(control, state);
       control.get('/stats', async (request) => numbers(request));
     },
     { prefix: CONTROL_PREFIX },
   );
+}
+
+/** Adds what staff do, and what is told of it to those who listen. */
+function addStaff(control: FastifyInstance, state: SandboxState): void {
+  control.post('/staff', async (request) => {
+    const edit = read(staffSchema, request.body);
+    return attempt(() => state.staff(edit));
+  });
+  control.get('/events', async () => state.events());
+  control.get('/webhooks', async () => state.webhooks());
+  control.post('/webhooks/endpoints', async (request) => {
+    const { url, keys } = read(listenSchema, request.body);
+    return state.listen(url, keys);
+  });
+  control.post('/webhooks/deliver', async () => ({ attempts: await state.deliverWebhooks() }));
 }

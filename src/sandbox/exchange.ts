@@ -13,6 +13,7 @@ import { type Ledger, type LedgerEntry, steadyMs } from './ledger.ts';
 import { type Ending, misbehave, type Stage } from './misbehave.ts';
 import { asText, type Call, isObject, type Route, type Site } from './site.ts';
 import type { Slots } from './slots.ts';
+import type { WebhookSender } from './webhook-sender.ts';
 
 export interface Premises {
   readonly site: Site;
@@ -20,6 +21,7 @@ export interface Premises {
   readonly faults: Faults;
   readonly slots: Slots;
   readonly delays: Delays;
+  readonly sender: WebhookSender;
   /** Changes with every reset; work that began before one must not touch what came after. */
   epoch: number;
   /** The sandbox second up to which time has passed for the subscriptions. */
@@ -99,9 +101,9 @@ function stageFor(
   return {
     act,
     pretend: () => {
-      const undo = site.store.checkpoint();
+      const undo = [site.store.checkpoint(), site.journal.checkpoint(), site.webhooks.checkpoint()];
       const answer = act();
-      undo();
+      for (const back of undo) back();
       entry.applied = false;
       entry.appliedMs = null;
       return answer;

@@ -45,18 +45,23 @@ const cancel: Operation = (site, call) => {
   const sent = rootOf(call.body, 'subscription') ?? {};
   const scheduled = asFlag(sent.cancel_at_end_of_period) || sent.scheduled_cancellation_at !== undefined;
   if (scheduled && !site.settings.scheduledCancellation) return refused('Scheduled cancellation is not enabled for this site.');
-  noteReason(row, given);
-  if (scheduled) {
-    endLater(row, site.clock.nowMs());
-  } else {
-    row.cancelAtPeriodEnd = false;
-    row.delayedCancelMs = null;
-    cancelAt(row, site.clock.nowMs());
-  }
+  site.store.changeSubscription(row, (changing) => {
+    noteReason(changing, given);
+    if (scheduled) endLater(changing, site.clock.nowMs());
+    else cancelNow(changing, site.clock.nowMs());
+  });
   return ok(subscriptionEnvelope(site, row));
 };
 
-function endLater(row: SubscriptionRow, nowMs: number): void {
+/** Cancels at an instant, and with it whatever was scheduled. */
+export function cancelNow(row: SubscriptionRow, nowMs: number): void {
+  row.cancelAtPeriodEnd = false;
+  row.delayedCancelMs = null;
+  cancelAt(row, nowMs);
+}
+
+/** Schedules a cancel for the end of the period. */
+export function endLater(row: SubscriptionRow, nowMs: number): void {
   row.cancelAtPeriodEnd = true;
   row.delayedCancelMs = row.periodEndsMs;
   row.updatedMs = nowMs;
@@ -71,8 +76,10 @@ const delayCancel: Operation = (site, call) => {
   if (!CAN_END_LATER.includes(row.state)) return refused('The subscription cannot be canceled at the end of the period.');
   const given = readReason(call.body);
   if ('status' in given) return given;
-  noteReason(row, given);
-  endLater(row, site.clock.nowMs());
+  site.store.changeSubscription(row, (changing) => {
+    noteReason(changing, given);
+    endLater(changing, site.clock.nowMs());
+  });
   return ok({ message: 'This subscription is scheduled to be canceled at the end of the current period' });
 };
 
@@ -80,11 +87,13 @@ const undoDelayedCancel: Operation = (site, call) => {
   const row = findSubscription(site, call);
   if (!row) return notFound();
   if (row.cancelAtPeriodEnd && row.state !== 'canceled') {
-    row.cancelAtPeriodEnd = false;
-    row.delayedCancelMs = null;
-    row.cancellationMessage = null;
-    row.reasonCode = null;
-    row.updatedMs = site.clock.nowMs();
+    site.store.changeSubscription(row, (changing) => {
+      changing.cancelAtPeriodEnd = false;
+      changing.delayedCancelMs = null;
+      changing.cancellationMessage = null;
+      changing.reasonCode = null;
+      changing.updatedMs = site.clock.nowMs();
+    });
   }
   return ok({ message: 'This subscription will no longer be canceled' });
 };
@@ -115,10 +124,12 @@ const reactivate: Operation = (site, call) => {
     if (row.collectionMethod === 'automatic' && !row.hasPaymentProfile && due > 0) return noPaymentMethod(due);
   }
   const previous = row.state;
-  clearCancel(row, nowMs);
-  if (resumes) row.state = (row.trialEndedMs ?? 0) > nowMs ? 'trialing' : 'active';
-  else if (!(withTrial && startTrial(site, row, nowMs))) startPeriod(site, row, nowMs);
-  row.previousState = previous;
+  site.store.changeSubscription(row, (changing) => {
+    clearCancel(changing, nowMs);
+    if (resumes) changing.state = (changing.trialEndedMs ?? 0) > nowMs ? 'trialing' : 'active';
+    else if (!(withTrial && startTrial(site, changing, nowMs))) startPeriod(site, changing, nowMs);
+    changing.previousState = previous;
+  });
   return ok(subscriptionEnvelope(site, row));
 };
 
@@ -143,7 +154,7 @@ const purge: Operation = (site, call) => {
   return ok(envelope);
 };
 
-function purgeRow(site: Site, row: SubscriptionRow, withCustomer: boolean): void {
+function purgeRow(site: Site, row: Readonly<SubscriptionRow>, withCustomer: boolean): void {
   const owner = site.store.customer(row.customerId);
   site.store.removeSubscription(row);
   if (withCustomer && owner) site.store.removeCustomer(owner);

@@ -15,7 +15,7 @@ console.log(`A local Maxio Advanced Billing site, in memory. It is not Maxio, an
 
   Address  ${sandbox.url}
   API key  ${sandbox.apiKey}   (HTTP Basic: the key is the user name, any password)
-  Control  ${sandbox.url}/__sandbox/   reset, seed, clock, faults, settings, ledger, state, stats
+  Control  ${sandbox.url}/__sandbox/   reset, seed, clock, faults, settings, staff, events, webhooks, ledger, state, stats
 
 Try it:
 

@@ -1,6 +1,6 @@
 /**
- * Owns the read-only endpoints around the catalogue: `site.json`, product families and products.
- * Refuses to write: a merchant builds the catalogue in Maxio's own pages. Answers to Sites, Product Families and Products of developers.maxio.com.
+ * Owns the read-only endpoints of the catalogue: product families and products.
+ * Refuses to write: a merchant builds the catalogue in Maxio's own pages. Answers to Product Families and Products of developers.maxio.com.
  */
 import { notFound, ok } from './answers.ts';
 import { FAMILY, type Product } from './catalogue.ts';
@@ -8,28 +8,6 @@ import { pageOf } from './paging.ts';
 import type { Operation, Route, Site } from './site.ts';
 
 const PER_PAGE_DEFAULT = 20;
-
-const readSite: Operation = ({ id, subdomain, test, settings }) =>
-  ok({
-    site: {
-      id,
-      name: subdomain.charAt(0).toUpperCase() + subdomain.slice(1),
-      subdomain,
-      currency: 'USD',
-      seller_id: 1,
-      non_primary_currencies: [],
-      relationship_invoicing_enabled: settings.relationshipInvoicing,
-      schedule_subscription_cancellation_enabled: settings.scheduledCancellation,
-      customer_hierarchy_enabled: false,
-      whopays_enabled: false,
-      whopays_default_payer: 'self',
-      default_payment_collection_method: settings.defaultCollectionMethod,
-      multi_frequency_enabled: false,
-      auto_renewals_enabled: false,
-      portal_enabled: true,
-      test,
-    },
-  });
 
 const families: Operation = () => ok([{ product_family: FAMILY }]);
 
@@ -49,7 +27,6 @@ const one =
   };
 
 export const productRoutes: readonly Route[] = [
-  { method: 'GET', template: '/site.json', operation: readSite },
   { method: 'GET', template: '/product_families.json', operation: families },
   { method: 'GET', template: '/product_families/{family}/products.json', operation: familyProducts },
   { method: 'GET', template: '/products.json', operation: products },

@@ -6,11 +6,14 @@ import { letTimePass } from './billing.ts';
 import { type CustomerJson, customerJson } from './customer-json.ts';
 import type { Premises } from './exchange.ts';
 import type { Fault } from './faults.ts';
+import type { EventRow } from './journal.ts';
 import type { LedgerEntry, Stats } from './ledger.ts';
 import type { CustomerRow, SubscriptionRow } from './rows.ts';
 import { plantSeed, type Seed } from './seed.ts';
 import { type Settings, settingsSchema } from './settings.ts';
+import { actAsStaff, type StaffEdit, type Touched } from './staff.ts';
 import { type SubscriptionJson, subscriptionJson } from './subscription-json.ts';
+import { type Delivery, type Endpoint, WEBHOOK_KEYS } from './webhook-log.ts';
 
 export class SandboxState {
   readonly #premises: Premises;
@@ -76,22 +79,28 @@ export class SandboxState {
   /** Moves the clock forward and lets everything happen that falls due. Throws RangeError for a negative step. */
   advance(seconds: number): void {
     this.#premises.site.clock.advance(seconds);
-    letTimePass(this.#premises.site);
+    this.#catchUp();
   }
 
   /** Puts the clock at a later instant, from which it runs on. Throws RangeError when that instant has passed. */
   setClock(instant: Date): void {
     this.#premises.site.clock.set(instant.getTime());
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
     letTimePass(this.#premises.site);
+    this.#premises.sender.wake();
   }
 
   /** Changes some settings and returns all of them. Throws ZodError for an unknown one. */
   settings(changes: { [Name in keyof Settings]?: Settings[Name] | undefined } = {}): Settings {
-    const { site, slots } = this.#premises;
+    const { site, slots, sender } = this.#premises;
     const given = Object.entries(settingsSchema.partial().parse(changes)).filter(([, value]) => value !== undefined);
     Object.assign(site.settings, Object.fromEntries(given));
     site.store.reindex();
     slots.admit();
+    sender.wake();
     return { ...site.settings };
   }
 
@@ -107,25 +116,47 @@ export class SandboxState {
 
   /** Changes a customer as staff would in Maxio's own pages. Throws Error for an unknown id. */
   editCustomer(id: number, changes: Partial<Omit<CustomerRow, 'id'>>): void {
-    const { store, clock } = this.#premises.site;
-    const row = store.customer(id);
-    if (!row) throw new Error(`no customer has the id ${id}`);
-    store.changeCustomer(row, { updatedMs: clock.nowMs(), ...changes });
+    actAsStaff(this.#premises.site, { do: 'edit-customer', id, changes });
   }
 
   /** Changes a subscription as staff would, into any state. Throws Error for an unknown id. */
   editSubscription(id: number, changes: Partial<Omit<SubscriptionRow, 'id' | 'customerId'>>): void {
-    const { store, clock } = this.#premises.site;
-    const row = store.subscription(id);
-    if (!row) throw new Error(`no subscription has the id ${id}`);
-    Object.assign(row, { updatedMs: clock.nowMs() }, changes);
+    actAsStaff(this.#premises.site, { do: 'edit-subscription', id, changes });
+  }
+
+  /** Does one thing as staff would in Maxio's own pages. Throws Error for an unknown id. */
+  staff(edit: StaffEdit): Touched {
+    return actAsStaff(this.#premises.site, edit);
+  }
+
+  /** Lists what happened, visible already or not, oldest first. */
+  events(): readonly EventRow[] {
+    return this.#premises.site.journal.visible(Number.POSITIVE_INFINITY);
+  }
+
+  /** Has webhooks sent to an address of this machine; default all keys there are. */
+  listen(url: string, keys: readonly string[] = WEBHOOK_KEYS): Endpoint {
+    return this.#premises.site.webhooks.addEndpoint(url, [...keys]);
+  }
+
+  /** Lists all messages to endpoints, oldest first. */
+  webhooks(): readonly Delivery[] {
+    return this.#premises.site.webhooks.deliveries();
+  }
+
+  /** Makes one attempt for every message that waits, due or not, one after the other, and tells how many there were. */
+  async deliverWebhooks(): Promise<number> {
+    return await this.#premises.sender.deliver();
   }
 
   /** Returns to the beginning: no records, no ledger, no faults, real time, first settings. Work still under way comes to nothing. */
   reset(): void {
-    const { site, ledger, faults, slots } = this.#premises;
+    const { site, ledger, faults, slots, sender } = this.#premises;
     this.#premises.epoch += 1;
     site.store.reset();
+    site.journal.reset();
+    site.webhooks.reset();
+    sender.reset();
     ledger.reset();
     faults.clear();
     site.clock.reset();

@@ -8,6 +8,7 @@ import { addControl } from './control.ts';
 import { Delays } from './delays.ts';
 import type { Premises } from './exchange.ts';
 import { Faults } from './faults.ts';
+import { Journal } from './journal.ts';
 import { Ledger } from './ledger.ts';
 import { SandboxState } from './sandbox-state.ts';
 import { buildServer } from './server.ts';
@@ -15,6 +16,9 @@ import { defaultSettings, type Settings, settingsSchema } from './settings.ts';
 import type { Site } from './site.ts';
 import { Slots } from './slots.ts';
 import { Store } from './store.ts';
+import { leaveTraces, writeMessage } from './traces.ts';
+import { WebhookLog } from './webhook-log.ts';
+import { WebhookSender } from './webhook-sender.ts';
 
 export interface SandboxOptions {
   /** Default 0: any free one. */
@@ -49,7 +53,15 @@ const CATALOGUE_FROM_MS = Date.UTC(2024, 0, 15, 17);
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const settings = settingsSchema.parse({ ...defaultSettings, ...options.settings });
   const site: Site = {
-    store: new Store((reference) => (settings.caseInsensitiveReference ? reference.toLowerCase() : reference)),
+    store: new Store(
+      (reference) => (settings.caseInsensitiveReference ? reference.toLowerCase() : reference),
+      (change) => leaveTraces(site, change),
+    ),
+    journal: new Journal(),
+    webhooks: new WebhookLog(
+      () => sender.wake(),
+      (id, event, change) => writeMessage(site, id, event, change),
+    ),
     clock: new Clock(),
     settings,
     products: buildCatalogue(options.products ?? defaultProducts, formatMoment(CATALOGUE_FROM_MS, settings.utcOffsetMinutes)),
@@ -59,12 +71,14 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     apiKey: options.apiKey ?? 'sandbox-key',
   };
   const delays = new Delays();
+  const sender = new WebhookSender(site);
   const premises: Premises = {
     site,
     ledger: new Ledger(),
     faults: new Faults(options.seed ?? 1),
     slots: new Slots(() => settings),
     delays,
+    sender,
     epoch: 0,
     passedMs: 0,
   };
@@ -79,6 +93,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     state,
     close: async () => {
       delays.close();
+      sender.close();
       await app.close();
     },
   };

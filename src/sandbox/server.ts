@@ -5,23 +5,31 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { customerListRoute } from './customer-list.ts';
 import { customerRoutes } from './customers.ts';
+import { eventRoutes } from './event-list.ts';
 import { exchange, type Premises, UNREADABLE } from './exchange.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { pauseRoutes } from './pauses.ts';
 import { productRoutes } from './products.ts';
 import type { Route } from './site.ts';
+import { siteRoutes } from './site-reads.ts';
 import { subscriptionCreateRoute } from './subscription-create.ts';
+import { subscriptionListRoute } from './subscription-list.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
+import { webhookRoutes } from './webhook-routes.ts';
 
 const ROUTES: readonly Route[] = [
   ...customerRoutes,
   customerListRoute,
   ...subscriptionRoutes,
+  subscriptionListRoute,
   subscriptionCreateRoute,
   ...lifecycleRoutes,
   ...pauseRoutes,
+  ...siteRoutes,
   ...productRoutes,
+  ...eventRoutes,
+  ...webhookRoutes,
 ];
 
 export const CONTROL_PREFIX = '/__sandbox';

@@ -36,6 +36,22 @@ export const settingsSchema = z.strictObject({
   paymentsFail: z.boolean(),
   dunningDays: z.number().positive(),
   dunningEnds: z.enum(['unpaid', 'canceled']),
+  /** How long after the fact an event can be read. */
+  eventDelaySeconds: z.number().min(0),
+  /** Signs the webhooks; Maxio calls it the site's shared key. */
+  webhookKey: z.string(),
+  webhooksEnabled: z.boolean(),
+  /** How long an endpoint has to answer, in ms. */
+  webhookTimeoutMs: z.int().min(1),
+  /** Nothing is sent by itself; a test says when. */
+  webhooksHeld: z.boolean(),
+  webhookDelaySeconds: z.number().min(0),
+  /** In which order waiting messages are sent when a test says so. */
+  webhookOrder: z.enum(['as-happened', 'reversed']),
+  /** How many more times each message is sent. */
+  webhookDuplicates: z.int().min(0),
+  /** What is spoiled after signing. */
+  webhookTamper: z.enum(['nothing', 'body', 'signature']),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
@@ -62,4 +78,13 @@ export const defaultSettings: Readonly<Settings> = {
   paymentsFail: false,
   dunningDays: 14,
   dunningEnds: 'unpaid',
+  eventDelaySeconds: 0,
+  webhookKey: 'sandbox-shared-key',
+  webhooksEnabled: true,
+  webhookTimeoutMs: 15_000,
+  webhooksHeld: false,
+  webhookDelaySeconds: 0,
+  webhookOrder: 'as-happened',
+  webhookDuplicates: 0,
+  webhookTamper: 'nothing',
 };

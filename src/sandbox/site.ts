@@ -5,11 +5,15 @@
 import type { Answer } from './answers.ts';
 import type { Product } from './catalogue.ts';
 import type { Clock } from './clock.ts';
+import type { Journal } from './journal.ts';
 import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
+import type { WebhookLog } from './webhook-log.ts';
 
 export interface Site {
   readonly store: Store;
+  readonly journal: Journal;
+  readonly webhooks: WebhookLog;
   readonly clock: Clock;
   readonly settings: Settings;
   readonly products: readonly Product[];

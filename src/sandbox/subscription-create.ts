@@ -13,7 +13,7 @@ import { asFlag, asInteger, asText, isObject, type Operation, type Route, rootOf
 import { subscriptionEnvelope } from './subscription-json.ts';
 
 type Sent = Record<string, unknown>;
-type ChosenCustomer = { existing: CustomerRow } | { fresh: Partial<CustomerRow> } | { problems: string[] };
+type ChosenCustomer = { existing: Readonly<CustomerRow> } | { fresh: Partial<CustomerRow> } | { problems: string[] };
 
 const METHODS = ['automatic', 'remittance', 'prepaid', 'invoice'];
 const SCHEDULE_KEYS = ['cancel_at_end_of_period', 'scheduled_cancellation_at'];
@@ -121,7 +121,7 @@ const create: Operation = (site, { body }) => {
   }
 
   const owner = 'existing' in customer ? customer.existing : site.store.addCustomer(newCustomer(customer.fresh, nowMs));
-  const row = site.store.addSubscription({
+  const blank = {
     ...blankSubscription(nowMs, dayOfMonth(nowMs, offset)),
     customerId: owner.id,
     productId: product.id,
@@ -131,8 +131,8 @@ const create: Operation = (site, { body }) => {
     expiresMs: futureMs(sent.expires_at),
     receivesInvoiceEmails: asFlag(sent.receives_invoice_emails),
     netTerms: asInteger(sent.net_terms) ?? null,
-  });
-  begin(site, row, { nowMs, firstBillingMs, signupMs, deferred });
+  };
+  const row = site.store.addSubscription(blank, (added) => begin(site, added, { nowMs, firstBillingMs, signupMs, deferred }));
   return ok(subscriptionEnvelope(site, row), 201);
 };
 

@@ -10,6 +10,7 @@ import { createLogger } from '../../src/logger.ts';
 import { redisReady } from '../../src/redis.ts';
 import { Secret } from '../../src/secret.ts';
 import { createTelemetry } from '../../src/telemetry.ts';
+import { NO_GUARD } from '../support/guard.ts';
 import { oktaUser, patch, person } from '../support/people.ts';
 import { startRedis } from '../support/redis.ts';
 
@@ -28,7 +29,7 @@ export async function benchEdge(people = 2_000): Promise<void> {
   const redis = await startRedis({ appendfsync: 'always' });
   const commands = redis.connect();
   await redisReady(commands);
-  const store = new Store(commands, 'us.bench', { backlogLimit: 1_000_000 });
+  const store = new Store(commands, 'us.bench', { backlogLimit: 1_000_000, guard: NO_GUARD });
   const users = createUsers({ store, site: { region: 'us', subdomain: 'bench' }, onCommitted: () => {} });
   const server = createServer({
     config: { publicUrl: 'http://localhost' },

@@ -182,6 +182,7 @@ test('an operator can end a pause; charges and slots stay', async () => {
     used: 2,
     windowSeconds: 3_600,
     inFlight: 1,
+    nextCallMs: expect.any(Number),
     blockedForMs: 0,
     blockedStreak: 0,
   });

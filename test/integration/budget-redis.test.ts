@@ -72,6 +72,17 @@ test('a call is granted only while every fence holds, and a fenced one costs not
   expect(await redis.hget(user, 'open')).toBe('[]');
 });
 
+test('a fence may want a field to be absent: any value in it refuses the call', async () => {
+  const fences = [{ key: `${prefix}user:1`, field: 'hold', equals: undefined }];
+  await grant(budget, { lane: 'urgent', fences });
+  for (const value of ['held', 'approved', '']) {
+    await redis.hset(`${prefix}user:1`, 'hold', value);
+    expect(await budget.take({ lane: 'urgent', fences }), value).toEqual({ granted: false, why: 'fenced', fence: 0 });
+  }
+  await redis.hdel(`${prefix}user:1`, 'hold');
+  await grant(budget, { lane: 'urgent', fences });
+});
+
 test('a note is written with the moment of the grant, whatever else it holds', async () => {
   const key = `${prefix}user:1`;
   const value = JSON.stringify({ sentAtMs: '$now', again: '$now', text: 'costs $now 5', percent: '%1 %% $now' });

@@ -80,7 +80,7 @@ describe('status', () => {
     const warned = await cli(['status']);
     expect(warned).toMatchObject({ code: 0, err: '' });
     expect(warned.out).toContain(`maxio-scim 9.9.9 at ${url}: warn`);
-    expect(warned.out).toMatch(/^us\.acme +enforce +░{12} +0 of 100 in 60 min +2 +\d+ s +1 +\d+ s +1$/m);
+    expect(warned.out).toMatch(/^us\.acme +enforce +░{12} +0 of 100 in 60 min +2 +\d+ s +1 +\d+ s +1 +0$/m);
     expect(warned.out).toContain('1 parked: maxio-scim parked shows who and why.');
 
     server.capacity.durable = false;

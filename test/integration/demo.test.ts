@@ -16,8 +16,8 @@ class Demo {
   readonly child: ChildProcess;
   output = '';
 
-  constructor(env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, ['src/demo.ts'], {
+  constructor(env: Record<string, string> = {}, args: string[] = []) {
+    this.child = spawn(process.execPath, ['src/demo.ts', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, PORT: '0', SANDBOX_PORT: '0', ...env },
     });
@@ -142,6 +142,51 @@ test('DEMO_EMPTY=1 starts without people, and a killed demo leaves no Redis behi
   const folder = demo.found(/Redis +a private \S+ in (\S+),/);
   await demo.stop('SIGKILL');
   await expect.poll(() => existsSync(folder), WAIT).toBe(false);
+});
+
+test('--existing begins with customers, surveys them in observe, counts what creating would have done, and plays on from outside', async () => {
+  const demo = new Demo({}, ['--existing', '200']);
+  await demo.told();
+  const line = demo.found(/^ {2}(export .*)$/m);
+  const [, url = ''] = /MAXIO_SCIM_URL=(\S+)/.exec(line) ?? [];
+  const [, token = ''] = /OPS_TOKEN=(\S+)/.exec(line) ?? [];
+  const sandbox = demo.found(/Maxio sandbox +(\S+)/);
+  const ask = async <T>(path: string): Promise<T> => {
+    const answer = await fetch(`${url}/ops/api${path}`, { headers: { authorization: `Bearer ${token}` } });
+    return (await answer.json()) as T;
+  };
+  expect(await ask('/survey')).toMatchObject({ state: 'done', customers: 200 });
+  expect(demo.output).toMatch(/20 people in 40 SCIM requests\. Calls that write at Maxio: 0\./);
+  const ledger = (await (await fetch(`${sandbox}/__sandbox/ledger`)).json()) as { method: string }[];
+  expect(ledger.filter(({ method }) => method !== 'GET')).toEqual([]);
+  expect(Number(demo.found(/customers created\. (\d+) of them were there before/))).toBeGreaterThan(10);
+  expect(Number(demo.found(/([\d.,]+) a month too much/).replaceAll(',', ''))).toBeGreaterThan(0);
+  expect(demo.output).toContain('npm run demo -- play everyone --existing 200');
+
+  const ports = Object.fromEntries([...line.matchAll(/\b(PORT|SANDBOX_PORT)=(\d+)/g)].map(([, name, value]) => [name, value]));
+  const scene = new Demo(ports, ['play', 'everyone', '--existing', '200']);
+  await once(scene.child, 'exit');
+  expect(scene.output).toContain('180 people were not there yet');
+  expect(scene.child.exitCode).toBe(0);
+  const list = await fetch(`${url}/scim/v2/Users?count=0`, {
+    headers: { authorization: `Bearer ${demo.found(/SCIM token +(\S+)/)}` },
+  });
+  expect(await list.json()).toMatchObject({ totalResults: 200 });
+  expect(await demo.stop('SIGINT')).toBe(0);
+}, 90_000);
+
+test.each([
+  [['--existing', 'many'], 1, /Give a number from \d+ to \d+, for example --existing 2000/],
+  [['--exist'], 1, /unknown option '--exist'[\s\S]*--existing/],
+  [['survey'], 1, /"survey" means nothing here; give options, or play and a scene/],
+  [['play', 'nothing'], 1, /Allowed choices are everyone, leavers, mistake, undo, staff/],
+  [['play', 'mistake'], 1, /no demo answers at \S+; start one in another terminal with npm run demo -- --existing 2000/],
+  [['--help'], 0, /docs\/onboarding\.md/],
+])('%j is answered with what is right', async (args, code, words) => {
+  const demo = new Demo({ PORT: '1', SANDBOX_PORT: '1' }, args);
+  await once(demo.child, 'exit');
+  expect(demo.output).toMatch(words);
+  expect(demo.child.exitCode).toBe(code);
 });
 
 test.each(['PORT', 'SANDBOX_PORT'])('a taken %s is told in one sentence that says what to do', async (name) => {

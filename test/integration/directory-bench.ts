@@ -3,12 +3,15 @@
  * Refuses HTTP and Maxio. Every site key is used once, so no test sees another's people.
  */
 import type { Redis } from 'ioredis';
+import type { GuardLimits } from '../../src/config.ts';
 import type { UserRecord } from '../../src/directory/record.ts';
 import { Runs } from '../../src/directory/runs.ts';
+import type { Mode } from '../../src/directory/site-mode.ts';
 import { type Change, Store } from '../../src/directory/store.ts';
 import { createUsers, type Users, type WriteContext } from '../../src/directory/users.ts';
 import { parseFilter } from '../../src/scim/filter.ts';
 import type { JsonObject, UserAttributes } from '../../src/scim/types.ts';
+import { NO_GUARD } from '../support/guard.ts';
 import type { TestRedis } from '../support/redis.ts';
 
 export const CONTEXT: WriteContext = { requestId: 'req-1', actor: 'token-1' };
@@ -29,12 +32,21 @@ let serial = 0;
 
 export function openSite(
   server: TestRedis,
-  options: { key?: string; backlogLimit?: number; leaseMs?: number; subdomain?: string } = {},
+  options: {
+    key?: string;
+    backlogLimit?: number;
+    leaseMs?: number;
+    subdomain?: string;
+    guard?: GuardLimits;
+    mode?: Mode | null;
+  } = {},
 ): TestSite {
   serial += 1;
   const key = options.key ?? `us.site${serial}`;
   const redis = server.connect();
-  const store = new Store(redis, key, { backlogLimit: options.backlogLimit ?? 100_000 });
+  const store = new Store(redis, key, { backlogLimit: options.backlogLimit ?? 100_000, guard: options.guard ?? NO_GUARD });
+  // Commands of one connection keep their order, so this is so before anything else of this site.
+  if (options.mode !== null) void redis.hset(`${store.prefix}mode`, 'mode', options.mode ?? 'enforce');
   const committed: UserRecord[] = [];
   return {
     key,

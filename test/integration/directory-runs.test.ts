@@ -73,7 +73,7 @@ describe('without the lease', () => {
     if (how !== 'given back') await leased(site);
     const before = await dump(site);
     const link = { customerId: '5', origin: 'created' as const, confirmed: {}, subscriptions: [] };
-    expect(await site.runs.recordStep(old, { generation: 1, link, open: [], audit: AUDIT })).toBe(false);
+    expect(await site.runs.recordStep(old, { generation: 1, link, open: [], audit: AUDIT })).toBeUndefined();
     expect(await site.runs.finish(old, { generation: 1, run: settled, audit: AUDIT, waitMs: 5 })).toEqual({ kind: 'fenced' });
     expect(await dump(site)).toEqual(before);
   });
@@ -96,6 +96,31 @@ describe('the end of a run', () => {
       ['3', '2'],
     ]);
   });
+
+  it.each(['settled', 'parked'] as const)(
+    'does not count as %s by a configuration that was replaced meanwhile',
+    async (outcome) => {
+      const site = openSite(server);
+      await dirty(site, 1);
+      const key = `${site.store.prefix}configuration`;
+      await site.redis.hset(key, 'applied', '{"new":1}');
+      const lease = await leased(site);
+      const end = { generation: 1, run: { outcome, attempts: 0 } };
+      for (const equals of ['{"old":1}', undefined])
+        expect(await site.runs.finish(lease, { ...end, restsOn: [{ key, field: 'applied', equals }] })).toEqual({
+          kind: 'moved',
+        });
+      expect(await listsOf(site)).toEqual(['dirty']);
+      expect(await site.store.read('id-1')).toMatchObject({ settledGeneration: 0 });
+      const waits = { generation: 1, run: { outcome: 'retry' as const, attempts: 1 }, waitMs: 60_000 };
+      const restsOn = [{ key, field: 'applied', equals: '{"old":1}' }];
+      expect(await site.runs.finish(lease, { ...waits, restsOn })).toMatchObject({ kind: 'ok' });
+      expect(await site.runs.finish(lease, { ...end, restsOn: [{ key, field: 'applied', equals: '{"new":1}' }] })).toMatchObject({
+        kind: 'ok',
+      });
+      expect(await listsOf(site)).toEqual(outcome === 'settled' ? [] : ['parked']);
+    },
+  );
 
   it.each(['settled', 'parked', 'retry'] as const)(
     'I1 I6 as %s leaves the mark of a change that came meanwhile',
@@ -185,7 +210,8 @@ describe('parked people', () => {
 describe('the backlog', () => {
   it('counts people and tells the age of the oldest', async () => {
     const site = openSite(server);
-    expect(await site.runs.backlog()).toEqual({ pending: 0, urgent: 0, parked: 0, oldestPendingMs: 0, oldestUrgentMs: 0 });
+    const none = { pending: 0, urgent: 0, parked: 0, held: 0, exempt: 0, oldestPendingMs: 0, oldestUrgentMs: 0 };
+    expect(await site.runs.backlog()).toEqual({ ...none, mode: 'enforce' });
     await dirty(site, 1, 2);
     await site.store.commit(changeOf(2, { expected: 1, deleted: true }));
     const nowMs = await site.runs.nowMs();

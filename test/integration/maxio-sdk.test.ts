@@ -9,14 +9,21 @@ import {
   CollectionMethod,
   CustomerErrorResponseError,
   CustomersController,
+  Direction,
   Environment,
   ErrorListResponseError,
+  EventKey,
+  EventsController,
+  InsightsController,
   ProductFamiliesController,
   ProductsController,
   SitesController,
   SortingDirection,
   SubscriptionStatusController,
   SubscriptionsController,
+  WebhookOrder,
+  WebhookSubscription,
+  WebhooksController,
 } from '@maxio-com/advanced-billing-sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -225,6 +232,70 @@ describe('subscriptions', () => {
   });
 });
 
+describe('events and webhooks', () => {
+  const endpoint = { url: 'http://127.0.0.1:1/', webhookSubscriptions: [WebhookSubscription.SubscriptionStateChange] };
+
+  test('events of every kind are listed and counted', async () => {
+    const events = new EventsController(sdkClient(sandbox));
+    const id = await subscribed();
+    const owner = sandbox.state.customers()[0]?.id ?? 0;
+    await customers.updateCustomer(owner, { customer: { city: 'Bonn' } });
+    await subscriptions.updateSubscription(id, { subscription: { productHandle: 'basic' } });
+    await status.initiateDelayedCancellation(id);
+    await status.cancelDelayedCancellation(id);
+    await status.cancelSubscription(id);
+    await subscriptions.purgeSubscription(id, owner);
+    await customers.deleteCustomer(owner);
+    await subscribed();
+    sandbox.state.advance(32 * 86_400);
+    const { result } = await events.listEvents({ perPage: 200, direction: Direction.Asc });
+    expect(result.map(({ event }) => event.key)).toEqual([
+      'customer_create',
+      'signup_success',
+      'customer_update',
+      'subscription_product_change',
+      'pending_cancellation_change',
+      'pending_cancellation_change',
+      'subscription_state_change',
+      'subscription_deletion',
+      'customer_delete',
+      'customer_create',
+      'signup_success',
+      'renewal_success',
+    ]);
+    expect((await events.readEventsCount({})).result.count).toBe(12);
+    const filter = [EventKey.CustomerDelete, EventKey.CustomerUpdate];
+    const some = await events.listEvents({ sinceId: result[2]?.event.id ?? 0n, filter });
+    expect(some.result.map(({ event }) => event.key)).toEqual(['customer_delete', 'customer_update']);
+    const newest = sandbox.state.subscriptions()[0]?.id ?? 0;
+    expect((await events.listSubscriptionEvents({ subscriptionId: newest })).result).toHaveLength(2);
+  });
+
+  test('endpoints are kept, and the log of webhooks is read and replayed', async () => {
+    const webhooks = new WebhooksController(sdkClient(sandbox));
+    sandbox.state.settings({ webhooksHeld: true });
+    const created = await webhooks.createEndpoint({ endpoint });
+    expect(created.result.endpoint).toMatchObject({ ...endpoint, status: 'enabled' });
+    expect((await webhooks.listEndpoints()).result).toEqual([created.result.endpoint]);
+    const changed = { ...endpoint, url: 'http://127.0.0.1:1/2' };
+    expect(
+      (await webhooks.updateEndpoint(created.result.endpoint?.id ?? 0, { endpoint: changed })).result.endpoint,
+    ).toMatchObject(changed);
+    expect((await refusal(webhooks.createEndpoint({ endpoint: { ...endpoint, url: 'ftp://x/' } }))).statusCode).toBe(422);
+    await status.cancelSubscription(await subscribed());
+    const waiting = await webhooks.listWebhooks({});
+    expect(waiting.result.map(({ webhook }) => webhook)).toMatchObject([
+      { event: 'subscription_state_change', successful: false, acceptedAt: null },
+    ]);
+    await sandbox.state.deliverWebhooks();
+    const [entry] = (await webhooks.listWebhooks({ order: WebhookOrder.NewestFirst, perPage: 1 })).result;
+    expect(entry?.webhook?.lastError).toBe('ECONNREFUSED (retry 1 of 5)');
+    const ids = [waiting.result[0]?.webhook?.id ?? 0n];
+    expect((await webhooks.replayWebhooks({ ids })).result).toMatchObject({ status: 'ok' });
+    expect((await webhooks.enableWebhooks({ webhooksEnabled: false })).result).toMatchObject({ webhooksEnabled: false });
+  });
+});
+
 test('the site and its catalogue are read', async () => {
   const client = sdkClient(sandbox);
   expect((await new SitesController(client).readSite()).result.site).toMatchObject({ subdomain: 'acme', test: true });
@@ -232,4 +303,7 @@ test('the site and its catalogue are read', async () => {
   expect(product.result.product).toMatchObject({ handle: 'pro', priceInCents: 29_900n });
   const listed = await new ProductFamiliesController(client).listProductsForProductFamily({ productFamilyId: 'handle:plans' });
   expect(listed.result).toHaveLength(5);
+  await subscribed();
+  const stats = await new InsightsController(client).readSiteStats();
+  expect(stats.result).toMatchObject({ siteName: 'Acme', stats: { totalSubscriptions: 1, totalActiveSubscriptions: 1 } });
 });

@@ -4,6 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SiteModes } from '../../src/directory/site-mode.ts';
 import { opsSiteOf } from '../../src/ops/ops-site.ts';
 import { SiteIdentity } from '../../src/provisioning/site-identity.ts';
 import { endRun, OPS_TOKEN, type OpsServer, openOpsSite, provision, serveOps } from '../support/ops-server.ts';
@@ -73,7 +74,7 @@ describe('readiness', () => {
       body: { reasons: [expect.stringContaining('every acknowledged change')] },
     });
     server.capacity.durable = true;
-    server.sites[0].mode = () => 'paused';
+    server.sites[0].contact = () => 'foreign';
     expect(await get(server, '/readyz')).toMatchObject({
       status: 503,
       body: { reasons: [expect.stringContaining(server.sites[0].key)] },
@@ -176,7 +177,7 @@ describe('/health', () => {
     const server = await serve();
     const [site] = server.sites;
     await endRun(site, await provision(site, 'canary-ann'), 'parked', { reason: 'refused-by-maxio', detail: 'canary detail' });
-    site.modeDetail = () => 'canary site';
+    site.contactDetail = () => 'canary site';
     server.capacity.findings = ['canary finding'];
     for (const url of ['/health', '/readyz', '/livez']) {
       expect(JSON.stringify((await get(server, url)).body)).not.toMatch(/canary|example\.com/);
@@ -218,7 +219,7 @@ describe('/health', () => {
     const once = await get(server, '/health');
     expect(once).toMatchObject({ status: 200, body: { status: 'warn' } });
     expect(once.body.sites[site.key]).toMatchObject({
-      mode: 'paused',
+      mode: 'enforce',
       paused: { reason: 'unauthorized', seconds: expect.any(Number) },
     });
     await refuse();
@@ -236,13 +237,13 @@ describe('/health', () => {
   test('before its own first contact a process shows what an earlier one has learned of the site', async () => {
     const key = 'us.test-flag';
     const base = openOpsSite(redis, { key });
-    const identity = new SiteIdentity(redis, key, 'test-flag');
-    const running = { ...base, config: { key, idp: 'okta', deprovision: 'cancel', productHandle: undefined }, identity } as const;
+    const identity = new SiteIdentity(redis, { key, subdomain: 'test-flag', startMode: 'enforce' }, new SiteModes(redis, key));
+    const running = { ...base, config: { key, idp: 'okta', graceSeconds: 0 }, identity } as const;
     const site = opsSiteOf(running as unknown as Parameters<typeof opsSiteOf>[0]);
     expect(await site.test()).toBeUndefined();
     await redis.hset(`${base.store.prefix}site`, { siteId: '1', test: '1' });
     expect(await site.test()).toBe(true);
-    expect(site.mode()).toBe('unconfirmed');
+    expect(site.contact()).toBe('unknown');
   });
 });
 

@@ -2,8 +2,13 @@
  * The bells on a real Redis and BullMQ: a write is heard at once, the sweep rings for whoever was not heard and leaves the waiting alone, and a
  * lost queue loses nothing but time. docs.bullmq.io, deduplication. Refuses to test BullMQ itself (bullmq-facts).
  */
+
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Bells } from '../../src/provisioning/queue.ts';
+import { connectRedis, redisReady } from '../../src/redis.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { RedisProxy } from '../support/redis-proxy.ts';
 import { body, CONTEXT, patchOf } from './directory-bench.ts';
 import { type Bench, closeAll, LANES, openBench } from './queue-bench.ts';
 
@@ -229,4 +234,18 @@ describe('a lost queue', () => {
     await bench.sweep.sweepOnce();
     await settled(bench, id);
   });
+});
+
+it('a Redis that hangs while the queues are opened silences no bell for longer than it hangs', async () => {
+  const proxy = await RedisProxy.start(server.url);
+  const connection = connectRedis(proxy.url, 'queue');
+  await redisReady(connection);
+  proxy.stall();
+  const bells = new Bells('us.hanging', connection, pino({ level: 'silent' }));
+  await expect(bells.ring('urgent', 'u1')).rejects.toThrow();
+  proxy.heal();
+  await expect.poll(() => bells.ring('urgent', 'u1').then(() => 'rung', String), until).toBe('rung');
+  await bells.close();
+  connection.disconnect();
+  await proxy.stop();
 });

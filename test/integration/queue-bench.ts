@@ -17,6 +17,7 @@ import { type Bell, Bells, type QueueLane, queuePrefix } from '../../src/provisi
 import { Sweep } from '../../src/provisioning/sweep.ts';
 import { SiteWorker, type WorkerParts } from '../../src/provisioning/worker.ts';
 import { createTelemetry } from '../../src/telemetry.ts';
+import { NO_GUARD } from '../support/guard.ts';
 import { ModelMaxio } from '../support/model-maxio.ts';
 import type { TestRedis } from '../support/redis.ts';
 
@@ -62,7 +63,7 @@ export function openBench(server: TestRedis, options: BenchOptions = {}): Bench 
   const maxio = new ModelMaxio();
   const logger = options.log === undefined ? pino({ level: 'silent' }) : pino({ level: 'trace' }, options.log);
   const unknownOutcomeMs = options.unknownOutcomeMs ?? 130_000;
-  const store = new Store(redis, key, { backlogLimit: 100_000 });
+  const store = new Store(redis, key, { backlogLimit: 100_000, guard: NO_GUARD });
   const runs = new Runs(store, { leaseMs: options.leaseMs ?? 30_000 });
   const budget = new Budget(redis, sitePrefix(key), {
     callsPerWindow: options.callsPerWindow ?? 10_000,
@@ -95,8 +96,10 @@ export function openBench(server: TestRedis, options: BenchOptions = {}): Bench 
     connect: () => server.connect('worker'),
     leaseMs: options.leaseMs ?? 30_000,
     paymentCollectionMethod: 'remittance',
-    policy: { productHandle: 'pro', policy: 'cancel', unknownOutcomeMs },
+    policy: { productHandle: 'pro', policy: 'cancel', unknownOutcomeMs, graceMs: 0, calmMs: 0, isProtected: () => false },
   };
+  // Commands of one connection keep their order, so this is so before anything else of this bench.
+  void redis.hset(`${store.prefix}mode`, 'mode', 'enforce');
   return {
     key,
     redis,

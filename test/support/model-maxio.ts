@@ -19,6 +19,8 @@ export class ModelMaxio {
   nextFault: () => { fault: Fault; lateMs: number } = () => ({ fault: 'none', lateMs: 0 });
   /** Told before each mutating call starts. */
   onCall: (kind: string) => void = () => {};
+  /** What happens elsewhere while a call is on its way. */
+  meanwhile: () => void = () => {};
   #late: { atMs: number; effect: Effect }[] = [];
   #ids = 100;
 
@@ -43,6 +45,7 @@ export class ModelMaxio {
   async #mutate<T>(kind: string, effect: () => T): Promise<T> {
     this.onCall(kind);
     this.calls.push(kind);
+    this.meanwhile();
     const { fault, lateMs } = this.nextFault();
     const silent = (): MaxioError => new MaxioError({ kind: 'ambiguous', call: kind, sent: true, answered: false });
     switch (fault) {
@@ -89,11 +92,19 @@ export class ModelMaxio {
   }
 
   async readSite(): Promise<SiteFacts> {
-    return { id: '1', subdomain: 'acme', name: 'Acme', test: true, relationshipInvoicingEnabled: true };
+    return {
+      id: '1',
+      subdomain: 'acme',
+      name: 'Acme',
+      test: true,
+      relationshipInvoicingEnabled: true,
+      defaultPaymentCollectionMethod: 'remittance',
+    };
   }
 
   async lookupCustomer(reference: string): Promise<Customer | undefined> {
     this.calls.push('lookup');
+    this.meanwhile();
     return structuredClone(this.customers.find((customer) => customer.reference === reference));
   }
 
@@ -103,6 +114,7 @@ export class ModelMaxio {
 
   async listSubscriptions(customerId: string): Promise<Subscription[] | undefined> {
     this.calls.push('list');
+    this.meanwhile();
     if (!this.customers.some(({ id }) => id === customerId)) return undefined;
     return structuredClone(this.subscriptions.filter((subscription) => subscription.customerId === customerId));
   }
@@ -127,6 +139,7 @@ export class ModelMaxio {
         reference: input.reference,
         productHandle: input.productHandle,
         productPriceInCents: 100,
+        monthlyCents: 100,
         currentPeriodEndsAt: undefined,
         ending: false,
         cancellationMessage: null,

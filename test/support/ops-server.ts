@@ -5,24 +5,41 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
+import { type GuardLimits, type NamedOperator, readConfig, type SiteConfig } from '../../src/config.ts';
+import { Holds } from '../../src/directory/holds.ts';
 import { sitePrefix } from '../../src/directory/keys.ts';
 import type { UserRecord } from '../../src/directory/record.ts';
 import { Runs } from '../../src/directory/runs.ts';
+import { type Mode, SiteModes } from '../../src/directory/site-mode.ts';
 import { Store } from '../../src/directory/store.ts';
+import { SurveyIndex } from '../../src/directory/survey-index.ts';
 import { createUsers, type Users } from '../../src/directory/users.ts';
+import type { DoctorCheck } from '../../src/doctor/check.ts';
 import { createServer } from '../../src/http/server.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Budget } from '../../src/maxio/budget.ts';
+import { MaxioClient } from '../../src/maxio/client.ts';
+import type { Channel } from '../../src/notify/channel.ts';
+import { Notifier } from '../../src/notify/notifier.ts';
 import type { Vital } from '../../src/ops/health.ts';
 import { registerOps } from '../../src/ops/routes.ts';
 import type { OpsSite } from '../../src/ops/site-view.ts';
+import { Caller } from '../../src/provisioning/caller.ts';
 import { Secret } from '../../src/secret.ts';
+import { createOnboarding, type Onboarding } from '../../src/survey/onboarding.ts';
+import { createWatch, type Watch } from '../../src/survey/watch.ts';
 import { createTelemetry, type Telemetry } from '../../src/telemetry.ts';
+import { NO_GUARD } from './guard.ts';
 import { person } from './scim-server.ts';
 
 export const OPS_TOKEN = 'ops-CANARY-0f8e6d4c2b1a';
 
 export interface TestOpsSite extends OpsSite {
+  /** The real thing, to be put into another mode or to say what survey and drift have found. */
+  modes: SiteModes;
+  watch: Watch;
+  onboarding: Onboarding;
+  index: SurveyIndex;
   users: Users;
   scimToken: string;
   rung: { userId: string; lane: string }[];
@@ -37,44 +54,99 @@ export interface OpsServer {
   logLines: string[];
 }
 
-/** Makes a fresh, empty site. */
-export function openOpsSite(redis: Redis, options: Partial<OpsSite> & { callsPerWindow?: number } = {}): TestOpsSite {
-  const subdomain = `t${randomUUID().slice(0, 8)}`;
-  const key = options.key ?? `us.${subdomain}`;
-  const store = new Store(redis, key, { backlogLimit: 1_000_000 });
-  const limits = {
-    callsPerWindow: options.callsPerWindow ?? 100,
-    windowSeconds: 3_600,
-    concurrency: 4,
-    unknownOutcomeSeconds: 130,
-  };
+export interface TestSiteOptions extends Partial<Omit<OpsSite, 'modes'>> {
+  callsPerWindow?: number;
+  guard?: GuardLimits;
+  channels?: Channel[];
+}
+
+/** Makes a fresh, empty site; nothing at its Maxio address answers. */
+export function openOpsSite(redis: Redis, options: TestSiteOptions = {}): TestOpsSite {
+  const { callsPerWindow = 100, guard = NO_GUARD, channels = [], ...given } = options;
+  const config = siteConfigOf(given.key?.slice(3) ?? `t${randomUUID().slice(0, 8)}`);
+  const { key, subdomain, region } = config;
+  const telemetry = createTelemetry({ version: 'test', processMetrics: false });
+  const logger = createLogger({ level: 'silent', secrets: [] });
+  const store = new Store(redis, key, { backlogLimit: 1_000_000, guard });
+  const runs = new Runs(store, { leaseMs: 45_000 });
+  const limits = { callsPerWindow, windowSeconds: 3_600, concurrency: 4, unknownOutcomeSeconds: 130 };
+  const budget = new Budget(redis, sitePrefix(key), limits);
+  const [modes, holds, index] = [new SiteModes(redis, key), new Holds(store), new SurveyIndex(store)];
+  const [caller, client] = [new Caller(budget, key, telemetry), new MaxioClient(config)];
   const rung: TestOpsSite['rung'] = [];
+  const ring: OpsSite['ring'] = async (userId, lane) => void rung.push({ userId, lane });
+  const isProtected = (): boolean => false;
+  const parts = { siteKey: key, redis, store, runs, modes, index, caller, client, logger, telemetry, isProtected, ring };
+  const onboarding = createOnboarding(parts);
+  const watch = createWatch({ ...parts, site: { ...config, guard }, author: undefined, survey: onboarding.survey });
+  const { drift, repairs, configuration, forecasts } = watch;
+  const contact = () => ({ kind: 'confirmed', refusals: 0 }) as const;
+  const test = async () => true;
+  const sources = { site: { ...config, guard }, store, runs, budget, modes, holds, contact, test };
+  const wording = { names: false, opsUrl: 'https://scim.example.com/ops' };
   return {
     key,
     idp: 'okta',
     deprovision: 'cancel',
     productHandle: 'pro',
+    graceSeconds: 0,
+    tokenExpires: undefined,
     store,
-    runs: new Runs(store, { leaseMs: 45_000 }),
-    budget: new Budget(redis, sitePrefix(key), limits),
-    test: async () => true,
-    mode: () => 'enforce',
-    modeDetail: () => undefined,
-    ring: async (userId, lane) => void rung.push({ userId, lane }),
+    runs,
+    budget,
+    modes,
+    holds,
+    survey: onboarding.survey,
+    links: onboarding.links,
+    release: onboarding.release,
+    drift,
+    repairs,
+    configuration,
+    forecasts,
+    notifier: new Notifier({ sources, channels, wording, telemetry, logger }),
+    isProtected,
+    test,
+    contact: () => 'confirmed',
+    contactDetail: () => undefined,
+    ring,
     live: async () => ({ customer: null, subscriptions: [] }),
-    users: createUsers({ store, site: { region: 'us', subdomain }, onCommitted: () => undefined }),
+    users: createUsers({ store, site: { region, subdomain }, onCommitted: () => undefined }),
     scimToken: `scim-${randomUUID()}`,
     rung,
-    ...options,
+    watch,
+    onboarding,
+    index,
+    ...given,
   };
+}
+
+function siteConfigOf(subdomain: string): SiteConfig {
+  const [site] = readConfig({
+    REDIS_URL: 'redis://127.0.0.1:1',
+    MAXIO_SUBDOMAIN: subdomain,
+    MAXIO_API_KEY: 'ops-test-key',
+    MAXIO_BASE_URL: 'http://127.0.0.1:9',
+    MAXIO_PRODUCT_HANDLE: 'pro',
+    SCIM_TOKEN: `scim-${randomUUID()}`,
+    OPS_TOKEN,
+  }).sites;
+  if (site === undefined) throw new Error('the configuration names no site');
+  return site;
 }
 
 /** Starts a server with operator routes; it does not listen until asked to. */
 export async function serveOps(
   redis: Redis,
   sites: [TestOpsSite, ...TestOpsSite[]],
-  options: { publicUrl?: string; durability?: 'required' | 'asserted' | 'relaxed' } = {},
+  options: {
+    publicUrl?: string;
+    durability?: 'required' | 'asserted' | 'relaxed';
+    operators?: NamedOperator[];
+    startMode?: Mode;
+    doctor?: () => Promise<DoctorCheck[]>;
+  } = {},
 ): Promise<OpsServer> {
+  for (const { modes } of sites) await modes.meet('1', options.startMode ?? 'enforce');
   const logLines: string[] = [];
   const secrets = [new Secret(OPS_TOKEN), ...sites.map(({ scimToken }) => new Secret(scimToken))];
   const logger = createLogger({ level: 'debug', secrets }, { write: (line: string) => void logLines.push(line) });
@@ -101,7 +173,9 @@ export async function serveOps(
       redisDurability: options.durability ?? 'required',
       publicUrl,
       opsToken: new Secret(OPS_TOKEN),
+      operators: options.operators ?? [],
     },
+    doctor: options.doctor ?? (async () => []),
     commands: redis,
     capacity,
     vital,

@@ -12,6 +12,7 @@ import type { SiteDoor } from '../../src/http/site-door.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { Secret } from '../../src/secret.ts';
 import { createTelemetry } from '../../src/telemetry.ts';
+import { NO_GUARD } from './guard.ts';
 
 export const PUBLIC_URL = 'https://scim.example.com';
 
@@ -34,7 +35,7 @@ export function openSite(
 ): TestSite {
   const subdomain = `t${randomUUID().slice(0, 12)}`;
   const token = `${randomUUID()}${randomUUID()}`;
-  const store = new Store(redis, `us.${subdomain}`, { backlogLimit: 1_000_000 });
+  const store = new Store(redis, `us.${subdomain}`, { backlogLimit: 1_000_000, guard: NO_GUARD });
   const users = createUsers({ store, site: { region: 'us', subdomain }, onCommitted: () => undefined });
   const door: SiteDoor = {
     key: `us.${subdomain}`,

@@ -68,6 +68,10 @@ export class Service {
         PORT: String(port),
         LOG_LEVEL: 'info',
         MAXIO_LEASE_SECONDS: '3',
+        // Tests that are about something else: nothing is held and nobody waits.
+        MAXIO_GUARD_FLOOR: '1000000',
+        MAXIO_GUARD_REVENUE_PERCENT: '100',
+        MAXIO_GUARD_CALM_SECONDS: '0',
         SHUTDOWN_DELAY_SECONDS: '0',
         ...options.env,
       },
@@ -123,7 +127,13 @@ export class Service {
   }
 
   /** Read the figures of the one site from /health. */
-  async health(): Promise<{ pending: number; parked: number; budget: { used: number; limit: number } }> {
+  async health(): Promise<{
+    mode: 'observe' | 'enforce' | 'paused';
+    pending: number;
+    parked: number;
+    held: number;
+    budget: { used: number; limit: number };
+  }> {
     const body = (await (await fetch(`${this.url}/health`)).json()) as { sites: Record<string, never> };
     const site = Object.values(body.sites)[0];
     if (site === undefined) throw new Error(`no site in /health: ${JSON.stringify(body)}`);

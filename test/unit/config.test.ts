@@ -2,6 +2,7 @@
  * Owns the promises of the configuration: all problems at once, nothing guessed, nothing secret shown.
  * Refuses to touch the real environment; every case brings its own.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Writes a file into the folder of this test and answers with its path. */
-function file(name: string, text: string): string {
+function file(name: string, text: string | Buffer): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
@@ -297,6 +298,59 @@ describe('SITES_FILE', () => {
     const problems = problemsOf({ ...service, SITES_FILE });
     expect(problems).toHaveLength(1);
     expect(problems[0]).not.toContain(apiKey);
+  });
+});
+
+describe('the operators of OPS_TOKENS_FILE', () => {
+  const digest = (token: string): string => createHash('sha256').update(token).digest('hex');
+  const ann = { name: 'ann', role: 'approver', sha256: digest('token-of-ann') };
+  const operators = (...entries: object[]): { OPS_TOKENS_FILE: string } => ({
+    OPS_TOKENS_FILE: file('operators.json', JSON.stringify(entries)),
+  });
+
+  it('are read with their names and roles', () => {
+    expect(readConfig({ ...minimal, ...operators(ann) }).operators).toEqual([ann]);
+  });
+
+  it.each([
+    ['the token of the identity provider', { sha256: digest(scimToken) }, /token of bob is also the SCIM_TOKEN of us\.acme/],
+    ['the token that has no name', { sha256: digest(opsToken) }, /token of bob is also OPS_TOKEN;/],
+    ['the token of somebody else', { sha256: ann.sha256 }, /bob has the same token as somebody else/],
+    ['a name of our own', { name: 'ops-token' }, /the name ops-token is taken/],
+    ['the name of somebody else', { name: 'ann' }, /the name ann is taken/],
+    ['a role nobody has', { role: 'owner' }, /at 1\.role: must be viewer, operator or approver/],
+  ])('are refused with %s', (_what, change, problem) => {
+    const bob = { name: 'bob', role: 'viewer', sha256: digest('token-of-bob'), ...change };
+    const problems = problemsOf({ ...minimal, ...operators(ann, bob) });
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems.join()).not.toContain(bob.sha256);
+  });
+});
+
+describe('MAXIO_PROTECTED_FILE', () => {
+  const protectedBy = (text: string | Buffer): string[] | undefined =>
+    readConfig({ ...minimal, MAXIO_PROTECTED_FILE: file('protected.txt', text) }).sites[0]?.protectedPeople;
+
+  it.each([
+    ['line feeds', 'a@example.com\nb\n'],
+    ['both', '\uFEFFa@example.com\r\n\r\n# nobody\r\n b # a comment\r\n'],
+    ['carriage returns alone', 'a@example.com\rb\r'],
+  ])('is read with %s', (_what, text) => {
+    expect(protectedBy(text)).toEqual(['a@example.com', 'b']);
+  });
+
+  it.each([
+    ['UTF-16', Buffer.from('\uFEFFcanary@example.com\n', 'utf16le')],
+    ['UTF-16 without a mark', Buffer.from('canary@example.com\n', 'utf16le')],
+    ['Latin-1', Buffer.from('canary\u00FC@example.com\n', 'latin1')],
+    ['quotation marks', 'x\n"canary@example.com"\n'],
+    ['tabs between columns', 'canary@example.com\tthe founder\n'],
+    ['a character nobody sees', '\u200bcanary@example.com\n'],
+  ])('is refused with %s: nobody on it would be protected', (_what, text) => {
+    const MAXIO_PROTECTED_FILE = file('protected.txt', text);
+    const problems = problemsOf({ ...minimal, MAXIO_PROTECTED_FILE });
+    expect(problems).toEqual([expect.stringMatching(/^MAXIO_PROTECTED_FILE is not .*(UTF-8|one userName)/)]);
+    expect(problems[0]).not.toContain('canary');
   });
 });
 

@@ -38,9 +38,28 @@ beforeEach(async () => {
 afterEach(() => maxio.close());
 
 const oneCustomer = JSON.stringify({ customer });
+const oneProduct = JSON.stringify({ product: { handle: 'pro:2', name: 'Pro', price_in_cents: 100 } });
 const oneSubscription = JSON.stringify({ subscription });
 const wire: [keyof typeof CALLS, string, string, unknown, string, (client: MaxioClient) => Promise<unknown>][] = [
   ['readSite', 'GET', '/site.json', '', JSON.stringify({ site: { id: 1, subdomain: 'acme', test: true } }), (c) => c.readSite()],
+  ['readProduct', 'GET', '/products/handle/pro%3A2.json', '', oneProduct, (c) => c.readProduct('pro:2')],
+  [
+    'listCustomers',
+    'GET',
+    '/customers.json?page=3&per_page=200&direction=asc',
+    '',
+    `[${oneCustomer}]`,
+    (c) => c.listCustomers(3),
+  ],
+  [
+    'listAllSubscriptions',
+    'GET',
+    '/subscriptions.json?page=1&per_page=200&sort=created_at&direction=asc',
+    '',
+    `[${oneSubscription}]`,
+    (c) => c.listAllSubscriptions(1),
+  ],
+  ['listEvents', 'GET', '/events.json?page=1&per_page=200&direction=asc', '', '[]', (c) => c.listEvents({})],
   ['lookupCustomer', 'GET', '/customers/lookup.json?reference=ann', '', oneCustomer, (c) => c.lookupCustomer('ann')],
   ['readCustomer', 'GET', '/customers/98840116.json', '', oneCustomer, (c) => c.readCustomer('98840116')],
   [
@@ -59,6 +78,15 @@ const wire: [keyof typeof CALLS, string, string, unknown, string, (client: Maxio
     oneCustomer,
     (c) => c.updateCustomer('98840116', { last_name: 'Low' }),
   ],
+  [
+    'setReference',
+    'PUT',
+    '/customers/98840116.json',
+    { customer: { reference: 'ann' } },
+    oneCustomer,
+    (c) => c.setReference('98840116', 'ann'),
+  ],
+  ['readSubscription', 'GET', '/subscriptions/94211938.json', '', oneSubscription, (c) => c.readSubscription('94211938')],
   [
     'listSubscriptions',
     'GET',
@@ -191,6 +219,91 @@ test('ids become strings, missing fields become null, unknown keys are dropped',
   });
 });
 
+test.each(['', '..', '../customers', 'a/b', '.a', 'a b', 'pro\n', 'x'.repeat(256)])(
+  'B58 the text %j cannot become the handle of a product in a path, and no request leaves',
+  async (handle) => {
+    await expect(client.readProduct(handle)).rejects.toThrow(TypeError);
+    expect(maxio.asked).toEqual([]);
+  },
+);
+
+test('lists of what has changed ask from an instant on, in UTC and in whole seconds', async () => {
+  maxio.answer(whole(200, '[]'));
+  const since = new Date('2026-11-20T12:00:01.999Z');
+  expect(await client.listCustomers(2, since)).toEqual([]);
+  expect(await client.listAllSubscriptions(7, since)).toEqual([]);
+  const asked = maxio.asked.map(({ url }) => Object.fromEntries(new URL(url, maxio.url).searchParams));
+  expect(asked).toEqual([
+    { page: '2', per_page: '200', direction: 'asc', date_field: 'updated_at', start_datetime: '2026-11-20 12:00:01 UTC' },
+    {
+      page: '7',
+      per_page: '200',
+      sort: 'created_at',
+      direction: 'asc',
+      date_field: 'updated_at',
+      start_datetime: '2026-11-20 12:00:01 UTC',
+    },
+  ]);
+});
+
+test('events are asked for from an id on and by keys, or only the newest, and may be about nobody', async () => {
+  const rows = [
+    {
+      id: 351,
+      key: 'customer_delete',
+      customer_id: 7,
+      subscription_id: null,
+      created_at: '2026-11-20T12:00:00-05:00',
+      message: 'm',
+    },
+    { id: 'e_2', key: 'a_key_of_2031', customer_id: null },
+  ];
+  maxio.answer(whole(200, JSON.stringify(rows.map((event) => ({ event })))));
+  expect(await client.listEvents({ sinceId: '351', keys: ['customer_delete', 'customer_create'] })).toEqual([
+    { id: '351', key: 'customer_delete', customerId: '7', subscriptionId: undefined, createdAt: '2026-11-20T12:00:00-05:00' },
+    { id: 'e_2', key: 'a_key_of_2031', customerId: undefined, subscriptionId: undefined, createdAt: '' },
+  ]);
+  await client.listEvents({ newest: true });
+  expect(maxio.asked.map(({ url }) => Object.fromEntries(new URL(url, maxio.url).searchParams))).toEqual([
+    { page: '1', per_page: '200', direction: 'asc', since_id: '351', filter: 'customer_delete,customer_create' },
+    { page: '1', per_page: '1', direction: 'desc' },
+  ]);
+});
+
+test('an answer about another reference or handle is not believed: of a write nothing is known, of a read nothing was read', async () => {
+  maxio.answer(whole(200, oneCustomer));
+  await expect(client.setReference('98840116', 'bob')).rejects.toMatchObject({ kind: 'ambiguous' });
+  maxio.answer(whole(200, oneProduct));
+  await expect(client.readProduct('basic')).rejects.toMatchObject({ kind: 'unavailable' });
+  maxio.answer(whole(404));
+  expect(await client.readProduct('basic')).toBeUndefined();
+  expect(await client.readSubscription('1')).toBeUndefined();
+  await expect(client.setReference('98840116', 'bob')).rejects.toMatchObject({ kind: 'missing' });
+});
+
+test.each([
+  ['by the month', { price_in_cents: 29900, interval: 1, interval_unit: 'month' }, 29900],
+  ['by the year in months', { price_in_cents: 120000, interval: 12, interval_unit: 'month' }, 10000],
+  ['by the year', { price_in_cents: 120000, interval: 1, interval_unit: 'year' }, 10000],
+  ['by thirty days', { price_in_cents: 1000, interval: 30, interval_unit: 'day' }, 1015],
+  ['by the week', { price_in_cents: 1000, interval: 1, interval_unit: 'week' }, 4348],
+  ['free, whatever the period', { price_in_cents: 0 }, 0],
+  ['by a period nobody knows', { price_in_cents: 1000, interval: 1, interval_unit: 'moon' }, undefined],
+  ['by no period', { price_in_cents: 1000, interval: 0, interval_unit: 'month' }, undefined],
+  ['without a price', { interval: 1, interval_unit: 'month' }, undefined],
+])('a price %s becomes one of a month', async (_what, product, monthlyCents) => {
+  maxio.answer(whole(200, JSON.stringify({ subscription: { id: 1, state: 'active', product: { handle: 'p', ...product } } })));
+  expect(await client.readSubscription('1')).toMatchObject({ monthlyCents });
+  maxio.answer(whole(200, JSON.stringify({ product: { handle: 'p', ...product, require_credit_card: true, archived_at: 'x' } })));
+  expect(await client.readProduct('p')).toMatchObject({ monthlyCents, requireCreditCard: true, archived: true });
+});
+
+test('the price of a subscription counts before that of its product', async () => {
+  const product = { handle: 'p', price_in_cents: 1000, interval: 1, interval_unit: 'month' };
+  maxio.answer(whole(200, JSON.stringify({ subscription: { id: 1, state: 'active', product_price_in_cents: 700, product } })));
+  expect(await client.readSubscription('1')).toMatchObject({ productPriceInCents: 700, monthlyCents: 700 });
+});
+
 test('a signup answers with the subscription and the customer in it', async () => {
   maxio.answer(whole(201, oneSubscription));
   const created = await client.createSubscription(signup, 't');
@@ -201,6 +314,7 @@ test('a signup answers with the subscription and the customer in it', async () =
     reference: 'ann-pro',
     productHandle: 'pro',
     productPriceInCents: 29900,
+    monthlyCents: undefined,
     currentPeriodEndsAt: '2026-12-20T12:00:00-05:00',
     ending: false,
     cancellationMessage: null,
@@ -237,7 +351,10 @@ test('a site is known by its id and whether it is a test site', async () => {
     name: 'Acme',
     test: false,
     relationshipInvoicingEnabled: true,
+    defaultPaymentCollectionMethod: undefined,
   });
+  maxio.answer(whole(200, JSON.stringify({ site: { ...site, default_payment_collection_method: 'remittance' } })));
+  expect(await client.readSite()).toMatchObject({ defaultPaymentCollectionMethod: 'remittance' });
 });
 
 test('connections are kept: ten calls in a row, a DELETE with a body among them, use one', async () => {

@@ -1,7 +1,8 @@
 /** Owns the promise that the operator page is text made of text: nothing from a directory or from Maxio becomes markup. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { opsPage, signInPage } from '../../src/ops/page.ts';
+import type { HeldPerson } from '../../src/ops/api/shapes.ts';
+import { opsPage, type PageContent, signInPage } from '../../src/ops/page.ts';
 import type { ParkedPerson } from '../../src/ops/parked.ts';
 import type { SiteReading } from '../../src/ops/snapshot.ts';
 
@@ -16,7 +17,27 @@ const reading: SiteReading = {
   urgent: 1,
   oldestUrgentSeconds: 400,
   parked: 1,
-  held: 0,
+  held: 1,
+  modeBy: 'dana',
+  modeSince: '2026-11-20T11:00:00.000Z',
+  modeWhy: 'month-end close',
+  exempt: 2,
+  guard: {
+    trippedAt: '2026-11-20T11:30:00.000Z',
+    why: 'hour',
+    activePeople: 200,
+    leftInHour: 11,
+    limitHour: 10,
+    leftInDay: 12,
+    limitDay: 20,
+    heldMonthlyCents: 123_450,
+    activeMonthlyCents: 9_000_000,
+  },
+  survey: { state: 'done', detail: 'Everybody is known.' },
+  drift: { state: 'done', at: '2026-11-20T03:00:00.000Z', counts: { 'fields-differ': 3 } },
+  configurationWaiting: true,
+  tokenExpires: '2026-12-01T23:59:59.999Z',
+  lateAfterSeconds: 300,
   inFlight: 1,
   pauseStreak: 0,
 };
@@ -31,8 +52,44 @@ const parked: ParkedPerson = {
   parkedSeconds: 90,
 };
 
-function pageOf(person: ParkedPerson, site: SiteReading = reading): string {
-  return opsPage('n0nce', { version: '1.0.0', status: 'warn', reasons: [], readings: [site], parked: [person], parkedTotal: 2 });
+const held: HeldPerson = {
+  site: 'us.acme',
+  id: '22222222-2222-5222-8222-222222222222',
+  userName: 'bob@example.com',
+  leftAt: '2026-11-20T11:30:00.000Z',
+  deleted: false,
+  why: 'hour',
+  subscriptions: 1,
+  monthlyCents: 123_450,
+  requestId: 'r-1',
+};
+const notice: PageContent['notices'][number] = {
+  site: 'us.acme',
+  topic: 'held',
+  severity: 'page',
+  title: 'held',
+  what: '1 leaver is held.',
+  who: '1 person.',
+  todo: 'maxio-scim held',
+  since: '2026-11-20T11:30:00.000Z',
+  told: [],
+  failing: [],
+};
+
+function pageOf(content: Partial<PageContent> = {}): string {
+  return opsPage('n0nce', {
+    version: '1.0.0',
+    status: 'warn',
+    reasons: [],
+    operator: { name: 'ann', role: 'approver' },
+    readings: [reading],
+    notices: [notice],
+    held: [held],
+    heldMarks: new Map([['us.acme', `1 ${held.id}`]]),
+    parked: [parked],
+    parkedTotal: 2,
+    ...content,
+  });
 }
 
 function tagsOf(page: string): string[] {
@@ -40,16 +97,30 @@ function tagsOf(page: string): string[] {
 }
 
 test('B56 names, reasons and details of any content change no tag of the page', () => {
-  const plain = tagsOf(pageOf(parked));
+  const plain = tagsOf(pageOf({ readings: [{ ...reading, survey: { state: 'running', detail: 'x' } }] }));
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme' }),
       fc.constantFrom('<script>', '"><img src=x onerror=a>', "'", '</td>', '&lt;'),
       (text, evil) => {
-        const hostile = pageOf(
-          { ...parked, userName: text + evil, reason: evil + text, detail: text + evil, id: evil, site: evil },
-          { ...reading, key: evil },
-        );
+        const words = text + evil;
+        const hostile = pageOf({
+          reasons: [],
+          operator: { name: words, role: 'approver' },
+          readings: [
+            {
+              ...reading,
+              key: evil,
+              modeBy: words,
+              modeWhy: words,
+              guard: { ...reading.guard, why: words },
+              survey: { state: words, detail: words },
+            },
+          ],
+          notices: [{ ...notice, site: words, what: words, who: words, todo: words }],
+          held: [{ ...held, userName: words, id: evil, site: evil }],
+          parked: [{ ...parked, userName: words, reason: evil + text, detail: words, id: evil, site: evil }],
+        });
         expect(tagsOf(hostile)).toEqual(plain);
       },
     ),
@@ -57,14 +128,40 @@ test('B56 names, reasons and details of any content change no tag of the page', 
 });
 
 test('the page loads nothing and runs nothing', () => {
-  for (const page of [pageOf(parked), signInPage('n0nce', true)]) {
+  for (const page of [pageOf(), pageOf({ told: { good: false, text: 'no' } }), signInPage('n0nce', true)]) {
     expect(page).not.toMatch(/<script|<link|<img|<iframe|https?:|\son[a-z]+=|url\(/i);
     expect(page).toContain('<style nonce="n0nce">');
   }
 });
 
 test('the page shows leavers first of all as such, and what waits for a human', () => {
-  const page = pageOf(parked);
-  for (const text of ['us.acme (test site)', '9500 of 10000', 'leaver', 'needs-email', 'Parked, 1 of 2'])
-    expect(page).toContain(text);
+  const page = pageOf();
+  const texts = [
+    'us.acme (test site)',
+    '9500 of 10000',
+    'leaver',
+    'needs-email',
+    'Parked, 1 of 2',
+    'by dana, 2026-11-20T11:00:00.000Z: month-end close',
+    'The guard has held leavers since 2026-11-20T11:30:00.000Z (hour).',
+    'Approve all 1',
+    '1,234.50',
+    'A configuration waits for approval',
+  ];
+  for (const text of texts) expect(page).toContain(text);
+});
+
+test('the page offers nobody what their role does not allow', () => {
+  const forms = (role: PageContent['operator']['role']): string[] =>
+    [...pageOf({ operator: { name: 'ann', role } }).matchAll(/action="([^"]+)"/g)].map(([, action]) => action ?? '');
+  expect(new Set(forms('viewer'))).toEqual(new Set(['/ops/sign-out']));
+  expect(new Set(forms('operator'))).toEqual(new Set(['/ops/sign-out', '/ops/retry']));
+  expect(new Set(forms('approver'))).toEqual(new Set(['/ops/sign-out', '/ops/retry', '/ops/held']));
+});
+
+test('after a form the page stays, so that its answer can be read', () => {
+  expect(pageOf()).toContain('http-equiv="refresh"');
+  const told = pageOf({ told: { good: true, text: '3 leaves approved.' } });
+  expect(told).toContain('3 leaves approved.');
+  expect(told).not.toContain('http-equiv="refresh"');
 });

@@ -56,6 +56,12 @@ describe('a story', () => {
     [{ kind: 'maxio', what: 'delay-cancel', subscription: '34', result: 'done', ending: true }, 'ends with its period'],
     [{ kind: 'maxio', what: 'list-subscriptions', result: '34 active, 35 canceled' }, '34 active, 35 canceled'],
     [{ kind: 'maxio', what: 'list-subscriptions', result: '' }, "List the customer's subscriptions: none."],
+    [{ kind: 'operator', what: 'approve-leave', actor: 'dana' }, 'operator: Approved that the subscriptions end (dana).'],
+    [
+      { kind: 'operator', what: 'repair', actor: 'dana', differences: ['fields-differ', 'left-billed'] },
+      'operator: Asked to bring this person in step again: fields-differ, left-billed (dana).',
+    ],
+    [{ kind: 'guard', what: 'held', why: 'hour' }, 'service: Held this leave, because more people left at once than is usual.'],
     [
       { kind: 'run', what: 'parked', reason: 'needs-email', detail: 'Map an e-mail attribute' },
       'service: Parked until an operator or the identity provider acts (needs-email). Map an e-mail attribute.',

@@ -26,6 +26,7 @@ export function subscription(state: string, change: Partial<Subscription> = {}):
     reference: null,
     productHandle: 'pro',
     productPriceInCents: 100,
+    monthlyCents: 100,
     currentPeriodEndsAt: '2027-01-01T00:00:00Z',
     ending: false,
     cancellationMessage: null,

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { MaxioLink, OpenStep, StepKind } from '../../src/directory/record.ts';
+import type { IndexSight } from '../../src/directory/survey-index.ts';
 import type { Customer, Subscription } from '../../src/maxio/types.ts';
 import { hasLanded, subscriptionReference } from '../../src/provisioning/ghosts.ts';
 import { plan } from '../../src/provisioning/plan.ts';
@@ -31,9 +32,12 @@ function open(kind: StepKind): OpenStep {
   return { kind, token: 'token-of-this-attempt', generation: 1, sentAtMs: SENT_MS, ...(aboutOne ? { target: '7' } : {}) };
 }
 
+/** The survey knows nobody like this person; see provisioning-plan-twins.test.ts for the others. */
+const NOBODY: IndexSight = { ready: true, strangers: [] };
+
 function known(change: Partial<Known> & { subscriptions?: Subscription[] | undefined; at?: number } = {}): Known {
   const { subscriptions, at, ...rest } = change;
-  const seen = { refused: new Map<string, string>(), ...rest.seen };
+  const seen = { refused: new Map<string, string>(), index: NOBODY, ...rest.seen };
   if (subscriptions !== undefined) seen.subscriptions = { value: subscriptions, atMs: at ?? EARLY_MS };
   return { open: [], nowMs: EARLY_MS, unknownOutcomeMs: UNKNOWN_MS, ...rest, seen };
 }

@@ -248,6 +248,20 @@ describe('someone who comes back', () => {
     expect(plan(staying, known('hold'))).toEqual({ kind: 'look', at: 'subscriptions' });
   });
 
+  it('is not billed twice when somebody at Maxio has given the customer the product meanwhile', () => {
+    for (const endedBy of ['cancel', 'cancel_at_period_end', 'hold'] as const) {
+      const before: RememberedSubscription[] = [{ id: '7', origin: 'created', state: 'active', productHandle: 'pro', endedBy }];
+      const ours = subscription('canceled', { cancellationMessage: endedBy === 'cancel' ? OUR_MESSAGE : null });
+      const known = observed('foreign', [ours, subscription('active', { id: '8' })], before);
+      const decision = plan(staying, known);
+      if (endedBy === 'hold') expect(inWords(decision)).toBe('settle');
+      else expect(inWords(decision)).toBe('note, 0 open');
+      if (decision.kind === 'note') expect(inWords(plan(staying, { ...known, link: decision.link }))).toBe('settle');
+      const other = observed('foreign', [ours, subscription('active', { id: '8', productHandle: 'other' })], before);
+      expect(inWords(plan(staying, other))).toBe(endedBy === 'hold' ? 'step create-subscription' : 'step reactivate');
+    }
+  });
+
   it('whom Maxio refuses to reactivate is parked, and gets no second subscription', () => {
     const before: RememberedSubscription[] = [
       { id: '7', origin: 'created', state: 'canceled', productHandle: 'pro', endedBy: 'cancel' },

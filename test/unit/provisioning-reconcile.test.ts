@@ -34,6 +34,7 @@ const staffSubscription: Subscription = {
   reference: 'made-by-staff',
   productHandle: 'pro',
   productPriceInCents: 100,
+  monthlyCents: 100,
   currentPeriodEndsAt: undefined,
   ending: false,
   cancellationMessage: null,
@@ -288,5 +289,154 @@ describe('a subscription that somebody changed at Maxio', () => {
     sim.want({ active: false });
     expect(await sim.run()).toMatchObject({ kind: 'settled', detail: expect.stringContaining('1 live subscription') });
     expect(sim.maxio.live().map(({ id }) => id)).toEqual(['900']);
+  });
+});
+
+describe('a leave that somebody must decide about', () => {
+  it.each(['observe', 'paused'] as const)('and every other change waits for the site: mode %s', async (mode) => {
+    const sim = await joined();
+    sim.want({ active: false });
+    const before = structuredClone(sim.record);
+    sim.mode = mode;
+    expect(await sim.run()).toEqual({ kind: 'paused', reason: mode });
+    expect(sim.record, 'nothing is written down').toEqual(before);
+    expect(sim.maxio.calls).toEqual([]);
+    sim.mode = 'enforce';
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  });
+
+  it('held costs no call, whatever changes besides; approved it is applied', async () => {
+    const sim = await joined();
+    sim.trip();
+    sim.want({ active: false });
+    expect(await sim.run()).toMatchObject({ kind: 'held' });
+    sim.want({ familyName: 'Ray' });
+    sim.want({ deleted: true });
+    expect(await sim.run()).toMatchObject({ kind: 'held' });
+    expect(sim.maxio.calls).toEqual([]);
+    sim.decide('approve');
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  });
+
+  it('approved it waits neither for grace nor for calm', async () => {
+    const sim = await joined({ graceMs: 3_600_000, calmMs: 60_000 });
+    sim.want({ active: false });
+    expect(await sim.run()).toMatchObject({ kind: 'postponed', reason: 'grace' });
+    sim.trip();
+    sim.decide('approve');
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  });
+
+  it('rejected it is never applied, and coming back is as if nothing had been', async () => {
+    const sim = await joined();
+    sim.trip();
+    sim.want({ active: false });
+    sim.decide('reject');
+    sim.want({ familyName: 'Ray' });
+    const before = structuredClone(sim.record);
+    expect(await sim.run()).toEqual({ kind: 'settled' });
+    expect(sim.record, 'a late bell writes nothing').toEqual(before);
+    expect(sim.maxio.calls).toEqual([]);
+    sim.want({ active: true });
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual([]);
+    sim.want({ active: false });
+    expect((await sim.run()).kind, 'the next leave is a new one').toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  });
+
+  it('held while its ending is unanswered concludes nothing; approved, what was sent is looked for before anything is repeated', async () => {
+    const sim = await joined();
+    sim.want({ active: false });
+    fates(sim, 'landed');
+    expect(await sim.run()).toMatchObject({ kind: 'retry', reason: 'unknown-outcome' });
+    sim.trip();
+    expect(await sim.run()).toMatchObject({ kind: 'held' });
+    expect(sim.record.open).toHaveLength(1);
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+    sim.decide('approve');
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel', 'list']);
+    expect(sim.record.open).toEqual([]);
+  });
+
+  it.each([
+    ['held', (sim: Simulation) => sim.trip(), { kind: 'held' }],
+    ['paused with the site', (sim: Simulation) => Object.assign(sim, { mode: 'paused' }), { kind: 'paused', reason: 'paused' }],
+  ])('%s between two endings of one person: the second does not leave', async (_what, happens, then) => {
+    const sim = await joined();
+    await sim.maxio.createSubscription({
+      productHandle: 'pro',
+      paymentCollectionMethod: 'remittance',
+      reference: `scim-${sim.record.id}-second`,
+      customer: { kind: 'existing', id: sim.maxio.customers[0]?.id ?? '' },
+    });
+    sim.maxio.calls = [];
+    sim.want({ active: false });
+    sim.maxio.onCall = (kind) => {
+      if (kind === 'cancel') happens(sim);
+    };
+    expect(await sim.run()).toEqual({ kind: 'superseded' });
+    expect(await sim.run()).toMatchObject(then);
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+    expect(sim.maxio.live()).toHaveLength(1);
+  });
+
+  it('F35 the alarm: coming back while the cancel is at work is told, and the next run brings the person back', async () => {
+    const sim = await joined();
+    sim.want({ active: false });
+    sim.maxio.onCall = (kind) => {
+      if (kind === 'cancel') sim.want({ active: true });
+    };
+    expect(await sim.run()).toEqual({ kind: 'superseded' });
+    expect(sim.story.filter((line) => line.includes('raced'))).toEqual(['run cancel raced ']);
+    expect((await sim.converge()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel', 'reactivate']);
+    sim.maxio.onCall = () => {};
+    sim.want({ active: false });
+    await sim.converge();
+    expect(
+      sim.story.filter((line) => line.includes('raced')),
+      'an ordinary leave is no alarm',
+    ).toHaveLength(1);
+  });
+});
+
+describe('grace', () => {
+  it('F13 F63 counts on the clock of Redis from the moment of the leave, through changes that are no return', async () => {
+    const sim = await joined({ graceMs: 100_000 });
+    sim.want({ active: false });
+    expect(await sim.run()).toMatchObject({ kind: 'postponed', reason: 'grace', waitMs: 100_000 });
+    sim.maxio.advance(60_000);
+    sim.want({ familyName: 'Ray' });
+    const again = await sim.run();
+    expect(again.waitMs).toBeGreaterThan(39_000);
+    expect(again.waitMs).toBeLessThanOrEqual(40_000);
+    expect(sim.maxio.calls).toEqual([]);
+    sim.maxio.advance(40_000);
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual(['list', 'cancel']);
+  });
+
+  it('F34 leaves somebody who comes back within it untouched, without a call', async () => {
+    const sim = await joined({ graceMs: 100_000 });
+    sim.want({ active: false });
+    await sim.run();
+    sim.want({ active: true });
+    expect((await sim.run()).kind).toBe('settled');
+    sim.maxio.advance(200_000);
+    expect((await sim.run()).kind).toBe('settled');
+    expect(sim.maxio.calls).toEqual([]);
+  });
+
+  it('of protected people is not waited out: they are shown at once and never ended', async () => {
+    const sim = await joined({ graceMs: 100_000, isProtected: () => true });
+    sim.want({ active: false });
+    expect(await sim.run()).toMatchObject({ kind: 'parked', reason: 'protected' });
+    expect(sim.maxio.calls).toEqual(['list']);
+    expect(sim.maxio.live()).toHaveLength(1);
   });
 });

@@ -20,6 +20,7 @@ function subscription(change: Partial<Subscription> = {}): Subscription {
     reference: null,
     productHandle: 'pro',
     productPriceInCents: 100,
+    monthlyCents: 100,
     currentPeriodEndsAt: undefined,
     ending: false,
     cancellationMessage: null,
@@ -34,7 +35,9 @@ const remember = (link: MaxioLink, ...seen: Subscription[]): MaxioLink => rememb
 describe('a subscription of a customer we made', () => {
   it('that carries our mark for this person is ours, also when our own memory of it was lost', () => {
     const link = remember(created, subscription({ reference: `${MARK}abcd1234` }));
-    expect(link.subscriptions).toEqual([{ id: '7', origin: 'created', state: 'active', productHandle: 'pro' }]);
+    expect(link.subscriptions).toEqual([
+      { id: '7', origin: 'created', state: 'active', productHandle: 'pro', monthlyCents: 100 },
+    ]);
     expect(link).not.toHaveProperty('foreign');
     expect(link).not.toHaveProperty('unseen');
   });
@@ -55,7 +58,9 @@ describe('a subscription of a customer we made', () => {
       subscriptions: [{ id: '7', origin: 'created', state: 'active', productHandle: 'old', endedBy: 'hold' }],
     };
     const link = remember(known, subscription({ state: 'on_hold', productHandle: 'new' }));
-    expect(link.subscriptions).toEqual([{ id: '7', origin: 'created', state: 'on_hold', productHandle: 'new', endedBy: 'hold' }]);
+    expect(link.subscriptions).toEqual([
+      { id: '7', origin: 'created', state: 'on_hold', productHandle: 'new', monthlyCents: 100, endedBy: 'hold' },
+    ]);
   });
 
   it('that Maxio no longer lists is forgotten', () => {
@@ -130,7 +135,7 @@ describe('a link', () => {
       customerId: '5',
       origin: 'created',
       confirmed: { email: 'ann@example.com' },
-      subscriptions: [{ id: '7', origin: 'created', state: 'active', productHandle: 'pro' }],
+      subscriptions: [{ id: '7', origin: 'created', state: 'active', productHandle: 'pro', monthlyCents: 100 }],
     });
   });
 

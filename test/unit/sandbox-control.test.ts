@@ -109,6 +109,34 @@ test('ledger and numbers are read in parts and the ledger is cleared', async () 
   expect((await control('ledger')).body).toEqual([]);
 });
 
+test('staff edits are done one by one, leave events, and are refused when they make no sense', async () => {
+  const { id } = await api.customer();
+  expect((await control('staff', { do: 'edit-customer', id, changes: { last_name: 'Low' } })).body).toEqual({ customerId: id });
+  const made = await control('staff', { do: 'create-subscription', customerId: id, subscription: { product_handle: 'pro' } });
+  await control('staff', { do: 'purge-subscription', id: made.body.subscriptionId });
+  await control('staff', { do: 'delete-customer', id });
+  const events = (await control('events')).body as unknown as { key: string }[];
+  expect(events.map(({ key }) => key)).toEqual([
+    'customer_create',
+    'customer_update',
+    'signup_success',
+    'subscription_deletion',
+    'customer_delete',
+  ]);
+  expect((await control('staff', { do: 'delete-customer', id })).status).toBe(400);
+  expect((await control('staff', { do: 'nothing' })).status).toBe(400);
+});
+
+test('webhooks are listened to, listed and delivered at a moment of choice', async () => {
+  await control('settings', { webhooksHeld: true });
+  const endpoint = await control('webhooks/endpoints', { url: 'http://127.0.0.1:1/', keys: ['customer_create'] });
+  expect(endpoint.body).toEqual({ id: 11, url: 'http://127.0.0.1:1/', keys: ['customer_create'] });
+  await api.customer();
+  expect((await control('webhooks/deliver', {})).body).toEqual({ attempts: 1 });
+  expect((await control('webhooks')).body).toMatchObject([{ event: 'customer_create', attempts: 1, acceptedMs: null }]);
+  expect((await control('webhooks/endpoints', { url: 'nowhere' })).status).toBe(400);
+});
+
 test('reset returns to the settings of the start, with the same ids again', async () => {
   const { id } = await api.customer();
   await control('settings', { queueLimit: 9, quota: 0 });

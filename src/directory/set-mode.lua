@@ -1,0 +1,18 @@
+-- Sets the mode of a site, with who and why, and keeps the moment of its first release.
+-- KEYS[1] prefix. ARGV: mode, by, why, audit JSON (flat, gains `was`), and, where only one state may be left, its mode and by ('' = any).
+-- Answers {mode before ('' = none), mode now}.
+local p = KEYS[1]
+local key = p .. 'mode'
+--#include now
+local state = redis.call('HMGET', key, 'mode', 'by', 'releasedAtMs')
+local was = state[1] or ''
+if ARGV[5] ~= '' and (was ~= ARGV[5] or state[2] ~= ARGV[6]) then return { was, was } end
+if was == ARGV[1] and state[2] == ARGV[2] then return { was, was } end
+redis.call('HSET', key, 'mode', ARGV[1], 'by', ARGV[2], 'atMs', now, 'why', ARGV[3])
+if was ~= ARGV[1] then redis.call('HSET', key, 'before', was) end
+if ARGV[1] == 'enforce' and not state[3] then redis.call('HSET', key, 'releasedAtMs', now) end
+local entry = cjson.decode(ARGV[4])
+entry.was = was
+--#include audit
+appendAudit(p, '', cjson.encode(entry), now, 0)
+return { was, ARGV[1] }

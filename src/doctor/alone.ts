@@ -1,0 +1,60 @@
+/**
+ * Owns the examination where no service runs: it opens what the doctor needs from the configuration alone, and closes it again.
+ * Calls to Maxio go through the same budget in the same Redis as those of a service that may run elsewhere. Refuses to change anything.
+ */
+import type { Redis } from 'ioredis';
+import type { Config, SiteConfig } from '../config.ts';
+import { sitePrefix } from '../directory/keys.ts';
+import { SiteModes } from '../directory/site-mode.ts';
+import { Store } from '../directory/store.ts';
+import { SurveyIndex } from '../directory/survey-index.ts';
+import { Budget } from '../maxio/budget.ts';
+import { MaxioClient } from '../maxio/client.ts';
+import { Caller } from '../provisioning/caller.ts';
+import { connectRedis, redisReady } from '../redis.ts';
+import { decodeNotes } from '../survey/survey-state.ts';
+import { createTelemetry } from '../telemetry.ts';
+import type { DoctorCheck } from './check.ts';
+import { type DoctorSite, examine } from './doctor.ts';
+
+const REDIS_PATIENCE_MS = 3_000;
+const CALL_DEADLINE_MS = 15_000;
+
+/** Examines everything from the configuration alone. Never throws for what it finds. */
+export async function examineAlone(config: Config): Promise<DoctorCheck[]> {
+  const redis = connectRedis(config.redisUrl, 'commands');
+  // Not reachable is a finding, which the first command tells.
+  await redisReady(redis, REDIS_PATIENCE_MS).catch(() => undefined);
+  const sites = config.sites.map((site) => siteOf(config, site, redis));
+  try {
+    return await examine({ config, redis, sites });
+  } finally {
+    await Promise.all(sites.map(({ client }) => client.close()));
+    redis.disconnect();
+  }
+}
+
+function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
+  const budget = new Budget(redis, sitePrefix(site.key), {
+    callsPerWindow: site.callsPerHour,
+    windowSeconds: site.budgetWindowSeconds,
+    concurrency: site.maxConcurrency,
+    unknownOutcomeSeconds: site.unknownOutcomeSeconds,
+  });
+  const telemetry = createTelemetry({ version: config.version, processMetrics: false });
+  const index = new SurveyIndex(new Store(redis, site.key, { backlogLimit: config.backlogLimit, guard: site.guard }));
+  return {
+    config: site,
+    caller: new Caller(budget, site.key, telemetry),
+    client: new MaxioClient(site, { deadlineMs: CALL_DEADLINE_MS }),
+    modes: new SiteModes(redis, site.key),
+    onboarding: {
+      survey: {
+        async state() {
+          const { state } = decodeNotes(await redis.hgetall(`${sitePrefix(site.key)}surveyState`));
+          return { state, unreferenced: (await index.counts()).unreferenced };
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Owns the examination: everything that must be right before and while people are billed, one line each, with the cure. It runs inside the service and,
+ * where no service answers, in the command line. Refuses to change anything; its calls to Maxio are counted like all others.
+ */
+import type { Redis } from 'ioredis';
+import type { Config, SiteConfig } from '../config.ts';
+import { sitePrefix } from '../directory/keys.ts';
+import type { SiteModes } from '../directory/site-mode.ts';
+import type { MaxioClient } from '../maxio/client.ts';
+import type { Caller } from '../provisioning/caller.ts';
+import { isRedisAway } from '../redis.ts';
+import { type DoctorCheck, fail } from './check.ts';
+import { checkConfig } from './check-config.ts';
+import { checkMaxio } from './check-maxio.ts';
+import { checkMode, type SurveyFacts } from './check-mode.ts';
+import { checkReach } from './check-reach.ts';
+import { checkRedis } from './check-redis.ts';
+
+export type { DoctorCheck } from './check.ts';
+
+/** What a running site has. */
+export interface DoctorSite {
+  config: SiteConfig;
+  caller: Caller;
+  client: MaxioClient;
+  modes: Pick<SiteModes, 'read'>;
+  onboarding: { survey: { state(): Promise<SurveyFacts> } };
+}
+
+export interface DoctorParts {
+  config: Config;
+  redis: Redis;
+  sites: readonly DoctorSite[];
+}
+
+/** One examination in all; Maxio's own deadline is longer than anybody waits for a line of text. */
+const PATIENCE_MS = 20_000;
+
+/** Examines everything. Never throws: what cannot be examined is a finding. */
+export async function examine({ config, redis, sites }: DoctorParts): Promise<DoctorCheck[]> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const found = await Promise.all([
+    guarded('configuration', async () => checkConfig(config, Date.now())),
+    guarded('redis', () => checkRedis(redis, config.redisDurability, Date.now)),
+    ...sites.flatMap((site) => [
+      guarded(`${site.config.key} Maxio`, () => maxioOf(site, redis, signal)),
+      guarded(`${site.config.key} mode`, () => modeOf(site)),
+    ]),
+    guarded('SCIM URL', () => checkReach(config.publicUrl, Date.now())),
+  ]);
+  return found.flat();
+}
+
+async function maxioOf({ config, caller, client }: DoctorSite, redis: Redis, signal: AbortSignal): Promise<DoctorCheck[]> {
+  const knownSiteId = (await redis.hget(`${sitePrefix(config.key)}site`, 'siteId')) ?? undefined;
+  return await checkMaxio({ config, caller, client, knownSiteId, signal });
+}
+
+async function modeOf({ config, modes, onboarding }: DoctorSite): Promise<DoctorCheck[]> {
+  return [checkMode(config.key, await modes.read(), await onboarding.survey.state())];
+}
+
+/** One examination that fails must not hide the others. */
+async function guarded(name: string, look: () => Promise<DoctorCheck[]>): Promise<DoctorCheck[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (isRedisAway(error)) return [fail(name, 'Not examined, because Redis cannot be used.', 'See the line about Redis.')];
+    const words = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+    return [fail(name, `Not examined: ${words}.`, 'Look at the log of the service, and tell its makers if it does not say why.')];
+  }
+}

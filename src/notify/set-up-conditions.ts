@@ -1,0 +1,102 @@
+/**
+ * Owns what is told about the service itself: the SCIM token's last day, a configuration or a release that waits for somebody, and Redis. Pure.
+ * That a worker is silent cannot be told from inside the worker: metrics and the liveness check of the platform are for that.
+ */
+import type { Situation } from './situation.ts';
+import type { Condition } from './topics.ts';
+import { many, moment, plain, type Wording } from './words.ts';
+
+const DAY_MS = 86_400_000;
+/** Days before the end at which it is told, and told anew. */
+const TOKEN_DAYS = [30, 14, 3, 0] as const;
+const MEMORY_RATIO_MAX = 0.75;
+
+/** Tell about the set-up of the service. */
+export function setUpConditions(situation: Situation, wording: Wording): Condition[] {
+  return [token(situation), configuration(situation), survey(situation, wording), redis(situation)].filter(
+    (condition) => condition !== undefined,
+  );
+}
+
+function token({ tokenExpiresMs, nowMs, site }: Situation): Condition | undefined {
+  if (tokenExpiresMs === undefined) return undefined;
+  const daysLeft = (tokenExpiresMs - nowMs) / DAY_MS;
+  const passed = TOKEN_DAYS.filter((days) => daysLeft < days).length;
+  if (passed === 0) return undefined;
+  const expired = passed === TOKEN_DAYS.length;
+  const days = Math.floor(daysLeft);
+  const when = days === 0 ? 'within a day' : `in ${many(days, 'day', 'days')}`;
+  return {
+    topic: 'token-expiry',
+    severity: passed >= 3 ? 'page' : 'warn',
+    title: expired ? 'The SCIM token has expired' : `The SCIM token expires ${when}`,
+    what: expired
+      ? `The SCIM token expired at ${moment(tokenExpiresMs)}. Every request of the identity provider is refused, so people who leave stay billed.`
+      : `The SCIM token expires ${when}, at ${moment(tokenExpiresMs)}. From then on every request of the identity provider is refused.`,
+    who: 'Everyone whom the identity provider assigns, changes or removes.',
+    todo: `Make a new token (openssl rand -hex 32), set SCIM_TOKEN and SCIM_TOKEN_EXPIRES of ${site}, restart the service, then put the token into the provisioning settings of the identity provider and test the connection there.`,
+    count: 1,
+    mark: passed,
+  };
+}
+
+function configuration({ candidate, site }: Situation): Condition | undefined {
+  if (candidate === undefined) return undefined;
+  return {
+    topic: 'configuration',
+    severity: 'warn',
+    title: 'A configuration waits for approval',
+    what: `A new configuration by ${plain(candidate.author)} would change what happens to ${many(candidate.people, 'person', 'people')}. Until somebody approves it, the service goes on with the one before.`,
+    who: `${many(candidate.people, 'person', 'people')} would be treated differently.`,
+    todo: `Compare: maxio-scim config --site ${site}. If it is meant so: maxio-scim config approve, by somebody else than its author. If not: set the old values and restart.`,
+    sinceMs: candidate.atMs,
+    count: candidate.people,
+    mark: candidate.atMs,
+  };
+}
+
+function survey({ survey: done, mode, site }: Situation, { opsUrl }: Wording): Condition | undefined {
+  // A site that was released once is in `observe` because somebody wanted it so.
+  if (done === undefined || mode?.mode !== 'observe' || mode.releasedAtMs !== undefined) return undefined;
+  const links =
+    done.unreferenced === 0
+      ? 'No customer there is without a reference.'
+      : `${many(done.unreferenced, 'customer there has', 'customers there have')} no reference, and may be people we would create again.`;
+  return {
+    topic: 'survey-done',
+    severity: 'info',
+    title: 'The site waits to be released',
+    what: `The survey of the Maxio site is complete. ${links} Nothing is written at Maxio until somebody releases the site.`,
+    who: 'Everyone whom the identity provider assigns: they are accepted, and not yet billed.',
+    todo:
+      done.unreferenced === 0
+        ? `Look at what would happen: maxio-scim plan --site ${site}, or ${opsUrl}. Then maxio-scim release.`
+        : `Decide who is who: maxio-scim link plan --csv FILE, fill in the decisions, maxio-scim link apply FILE. Then maxio-scim plan, and maxio-scim release.`,
+    sinceMs: done.finishedAtMs,
+    count: 1,
+    mark: 0,
+  };
+}
+
+function redis({ redis: now }: Situation): Condition | undefined {
+  if (now === undefined) return undefined;
+  const full = now.memoryRatio > MEMORY_RATIO_MAX;
+  if (now.durable && !full) return undefined;
+  const percent = Math.round(now.memoryRatio * 100);
+  const memory = full
+    ? `Redis uses ${percent} % of its memory; from 85 % on, changes of the identity provider are refused. `
+    : '';
+  const findings = now.durable
+    ? ''
+    : `Changes of the identity provider are refused, because Redis may forget them. ${now.findings.map(plain).join(' ')}`;
+  return {
+    topic: 'redis',
+    severity: now.durable ? 'warn' : 'page',
+    title: now.durable ? `Redis is ${percent} % full` : 'Redis is not set up to keep changes',
+    what: `${memory}${findings}`.trim(),
+    who: 'Everyone, at all sites of this service.',
+    todo: `${full ? 'Raise maxmemory of Redis. ' : ''}maxio-scim doctor and /readyz name every setting with its cure.`,
+    count: 1,
+    mark: now.durable ? 0 : 1,
+  };
+}

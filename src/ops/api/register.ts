@@ -1,0 +1,72 @@
+/**
+ * Owns how the routes of the table come onto the server: who asks, whether their role suffices, the answer as JSON or as a table, and one line in the log
+ * for every change with who made it. Refuses to know any route.
+ */
+import { stringify } from 'csv-stringify/sync';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NamedOperator } from '../../config.ts';
+import { mayAct, type Operator, type Role } from '../ops-auth.ts';
+import { OpsError } from '../ops-error.ts';
+import { docsRoutes } from './docs-routes.ts';
+import type { ApiParts, ApiRoute, Table } from './route.ts';
+import { ROUTES } from './table.ts';
+
+/** Registers the API under the prefix of its scope. */
+export function registerApi(app: FastifyInstance, parts: ApiParts): void {
+  const askers = new WeakMap<FastifyRequest, Operator>();
+  app.addHook('onRequest', async (request) => {
+    askers.set(request, parts.auth.operator(request));
+  });
+  for (const route of ROUTES) {
+    app.route({
+      method: route.method,
+      url: route.path,
+      handler: async (request, reply) => {
+        const operator = askers.get(request) ?? parts.auth.operator(request);
+        checkRole(operator, route.role, parts.config.operators);
+        return await answer(route, { request, reply, operator, parts });
+      },
+    });
+  }
+  docsRoutes(app, parts);
+}
+
+interface Exchange {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  operator: Operator;
+  parts: ApiParts;
+}
+
+async function answer(route: ApiRoute, { request, reply, operator, parts }: Exchange): Promise<unknown> {
+  const params = request.params as Record<string, string>;
+  const { query, body, id: requestId } = request;
+  const outcome = await route.run({ query, body, params, operator, requestId, parts });
+  if (route.method === 'POST')
+    request.log.info({ ...outcome.logged, actor: operator.name, role: operator.role, route: route.path }, 'an operator acted');
+  return outcome.table === undefined ? outcome.answer : sendTable(reply, outcome.table);
+}
+
+const ROLE_WORDS: Record<Role, string> = { viewer: 'a viewer', operator: 'an operator', approver: 'an approver' };
+
+/** Refuses who may look but not act, or act but not approve. @throws OpsError 403 */
+export function checkRole({ name, role }: Operator, needed: Role, operators: readonly NamedOperator[]): void {
+  if (mayAct(role, needed)) return;
+  const can = operators.filter((one) => mayAct(one.role, needed)).map((one) => one.name);
+  const ask = can.length === 0 ? '' : ` or ask one of: ${can.slice(0, 5).join(', ')}`;
+  throw new OpsError(
+    403,
+    'role-missing',
+    `This needs ${ROLE_WORDS[needed]}; ${name} is ${ROLE_WORDS[role]}.`,
+    `Whoever keeps OPS_TOKENS_FILE can give the role (it is read at the start of the service)${ask}.`,
+  );
+}
+
+/** Cells that a spreadsheet would take for a formula are neutralised; the mark at the start makes it read UTF-8. */
+function sendTable(reply: FastifyReply, { filename, header, rows }: Table): FastifyReply {
+  const text = stringify([header, ...rows], { escape_formulas: true, record_delimiter: 'windows', bom: true });
+  return reply
+    .type('text/csv; charset=utf-8')
+    .header('content-disposition', `attachment; filename="${filename.replaceAll(/[^\w.-]/g, '-')}"`)
+    .send(text);
+}

@@ -1,0 +1,52 @@
+/**
+ * Owns the rule of the second person: whoever changed what the service does to people does not also approve its effects. Where only one person has a
+ * token the rule cannot be kept; then it is not pretended, and the answer and the audit trail say so.
+ * Refuses to know what is approved.
+ */
+import type { NamedOperator } from '../config.ts';
+import type { Operator } from './ops-auth.ts';
+import { OpsError } from './ops-error.ts';
+import type { OpsSite } from './site-view.ts';
+
+/** Those who are no person: the service itself, and tokens that several may hold. */
+const NOBODY = new Set(['start', 'survey', 'drift', 'service', 'ops-token', 'ops-page']);
+
+export interface Hand {
+  name: string;
+  /** As it stands in "…, so somebody else must approve". */
+  did: string;
+}
+
+/** Whether somebody else than the operator is known to have made the changes. */
+export function isSecondPerson(operator: Operator, operators: readonly NamedOperator[], hands: Hand[]): boolean {
+  if (operators.length < 2 || ownHand(operator, hands) !== undefined) return false;
+  return hands.every(({ name }) => !NOBODY.has(name));
+}
+
+/** Refuses an approval by one of the hands it must not come from. @throws OpsError 403 */
+export function refuseOwnHand(operator: Operator, operators: readonly NamedOperator[], hands: Hand[]): void {
+  const own = ownHand(operator, hands);
+  if (own === undefined || operators.length < 2) return;
+  const others = operators.filter(({ name, role }) => role === 'approver' && name !== operator.name).map(({ name }) => name);
+  throw new OpsError(
+    403,
+    'second-person',
+    `${operator.name} ${own.did}, so somebody else must approve.`,
+    others.length === 0
+      ? 'Nobody else is an approver: add one to OPS_TOKENS_FILE and restart the service.'
+      : `Ask one of: ${others.slice(0, 5).join(', ')}.`,
+  );
+}
+
+function ownHand({ name }: Operator, hands: Hand[]): Hand | undefined {
+  return hands.find((hand) => hand.name.toLowerCase() === name.toLowerCase());
+}
+
+/** Those whose changes decide what a leave does: who made the configuration that is acted by, and who last set the mode. */
+export async function handsOf(site: OpsSite): Promise<Hand[]> {
+  const [{ applied }, mode] = await Promise.all([site.configuration.state(), site.modes.read()]);
+  const hands: Hand[] = [{ name: applied?.author ?? 'start', did: 'made the configuration' }];
+  // A mode that nobody has set is nobody's change.
+  if (mode !== undefined && mode.by !== 'start' && mode.by !== 'survey') hands.push({ name: mode.by, did: 'last set the mode' });
+  return hands;
+}
