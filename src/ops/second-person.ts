@@ -27,18 +27,20 @@ export function isSecondPerson(operator: Operator, operators: readonly NamedOper
 export function refuseOwnHand(operator: Operator, operators: readonly NamedOperator[], hands: Hand[]): void {
   const own = ownHand(operator, hands);
   if (own === undefined || operators.length < 2) return;
-  const others = operators.filter(({ name, role }) => role === 'approver' && name !== operator.name).map(({ name }) => name);
+  // Those who would be refused as well are no advice.
+  const free = operators.filter((other) => other.role === 'approver' && ownHand(other, hands) === undefined);
+  const others = free.map(({ name }) => name);
   throw new OpsError(
     403,
     'second-person',
     `${operator.name} ${own.did}, so somebody else must approve.`,
     others.length === 0
-      ? 'Nobody else is an approver: add one to OPS_TOKENS_FILE and restart the service.'
+      ? 'No approver is left who has changed nothing: add one to OPS_TOKENS_FILE and restart the service, or let an operator who approves nothing set the mode anew (maxio-scim mode enforce).'
       : `Ask one of: ${others.slice(0, 5).join(', ')}.`,
   );
 }
 
-function ownHand({ name }: Operator, hands: Hand[]): Hand | undefined {
+function ownHand({ name }: Pick<Operator, 'name'>, hands: Hand[]): Hand | undefined {
   return hands.find((hand) => hand.name.toLowerCase() === name.toLowerCase());
 }
 
@@ -46,7 +48,9 @@ function ownHand({ name }: Operator, hands: Hand[]): Hand | undefined {
 export async function handsOf(site: OpsSite): Promise<Hand[]> {
   const [{ applied }, mode] = await Promise.all([site.configuration.state(), site.modes.read()]);
   const hands: Hand[] = [{ name: applied?.author ?? 'start', did: 'made the configuration' }];
-  // A mode that nobody has set is nobody's change.
-  if (mode !== undefined && mode.by !== 'start' && mode.by !== 'survey') hands.push({ name: mode.by, did: 'last set the mode' });
+  // A mode that nobody has set is nobody's change, and a release is itself an approval: counted here, two approvers would lock each other out.
+  const released = mode?.atMs === mode?.releasedAtMs;
+  if (mode !== undefined && !released && mode.by !== 'start' && mode.by !== 'survey')
+    hands.push({ name: mode.by, did: 'last set the mode' });
   return hands;
 }

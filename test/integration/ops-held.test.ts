@@ -97,6 +97,16 @@ describe('F86 a decision', () => {
     expect(await site.runs.backlog()).toMatchObject({ held: 0, urgent: 3 });
   });
 
+  test('is taken from who released the site: with two approvers, one of whom made the configuration, nobody else is left', async () => {
+    const { server, site } = await serve();
+    const [ann] = await leavers(site, 'ann');
+    await redis.hset(`${site.store.prefix}mode`, { mode: 'enforce', by: 'bert', atMs: '5', why: 'released', releasedAtMs: '5' });
+    expect(await ask(server, 'bert', '/held/approve', { ids: [ann?.id ?? ''] })).toMatchObject({
+      status: 200,
+      body: { done: 1 },
+    });
+  });
+
   test('is refused to who made the configuration or last set the mode, and taken from somebody else', async () => {
     const { server, site } = await serve();
     const [ann] = await leavers(site, 'ann');
@@ -118,7 +128,11 @@ describe('F86 a decision', () => {
     });
     expect((await ask(server, 'bert', '/mode', { mode: 'paused' })).status).toBe(200);
     const setter = await ask(server, 'bert', '/held/approve', { ids });
-    expect(setter).toMatchObject({ status: 403, body: { detail: expect.stringContaining('last set the mode') } });
+    // Anna is refused, too, so neither is told to ask the other.
+    expect(setter).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining('last set the mode'), do: expect.stringContaining('set the mode anew') },
+    });
     expect(await site.runs.backlog()).toMatchObject({ held: 1 });
 
     expect((await ask(server, 'otto', '/mode', { mode: 'enforce' })).status).toBe(200);
