@@ -81,6 +81,8 @@ export interface RunState {
   /** Redis TIME of the first of those runs. */
   failingSinceMs?: number;
   nextAttemptAtMs?: number;
+  /** What a postponed run had seen at Maxio, for the next one; opaque here (provisioning/carry-over.ts). */
+  seen?: string;
 }
 
 /** What was decided about a leave: `free` by nobody, `held` by the guard, `approved` or `exempt` by an operator. */

@@ -12,6 +12,8 @@ export interface Outcome {
   detail?: string;
   /** The budget lane that refused, when one did. */
   lane?: Lane;
+  /** What the run had seen when it was refused its next call. */
+  seen?: string;
   /** When to come back, from now. Absent for `retry`: the backoff decides. */
   waitMs?: number;
 }

@@ -11,6 +11,7 @@ import { MaxioError } from '../maxio/error.ts';
 import { isRedisAway } from '../redis.ts';
 import { type ActParts, act } from './act.ts';
 import { NotMade } from './caller.ts';
+import { packSeen } from './carry-over.ts';
 import { look } from './look.ts';
 import { backoffMs, type Outcome, outcomeOf, RETRY_HORIZON_MS } from './outcome.ts';
 import { plan } from './plan.ts';
@@ -60,16 +61,17 @@ interface Read {
 
 async function attempt(read: Read, parts: ReconcileParts, signal: AbortSignal): Promise<Outcome> {
   const { record } = read;
+  let run: Run | undefined;
   try {
     // Building the run maps the person; someone who cannot be mapped must end as an attempt, too, or they would be tried for ever.
     const { runs, store } = parts;
     const { prefix } = store;
     const keys = { userKey: store.userKey(record.id), modeKey: `${prefix}mode`, linksKey: `${prefix}linkReferences` };
-    const run = new Run({ ...read, runs, ...keys });
+    run = new Run({ ...read, runs, ...keys });
     return await turns(run, parts, signal);
   } catch (error) {
     if (error instanceof RunLost) return { kind: 'fenced' };
-    if (error instanceof NotMade) return outcomeOfRefusal(error);
+    if (error instanceof NotMade) return outcomeOfRefusal(error, run);
     if (error instanceof MaxioError) {
       parts.logger.warn(
         { err: error, site: parts.siteKey, userId: record.id, requestId: record.requestId },
@@ -139,9 +141,11 @@ const REFUSED = {
     'All call slots of this site are taken, by calls at work or by calls that were never answered; they come back by themselves within minutes.',
 };
 
-function outcomeOfRefusal(refusal: NotMade): Outcome {
+function outcomeOfRefusal(refusal: NotMade, run: Run | undefined): Outcome {
   if (refusal.why === 'fenced') return { kind: 'superseded' };
+  const seen = run === undefined ? undefined : packSeen(run.seen, run.link);
   return {
+    ...(seen === undefined ? {} : { seen }),
     kind: 'postponed',
     reason: refusal.why,
     detail: REFUSED[refusal.why],
@@ -154,13 +158,13 @@ async function finish({ record, lease, nowMs, policy }: Read, outcome: Outcome, 
   if (outcome.kind === 'superseded' || outcome.kind === 'fenced') return outcome;
   const final =
     outcome.kind === 'retry' ? countAttempt(record, outcome, nowMs) : { outcome, state: carriedOver(record, outcome) };
-  const { kind, reason, detail, waitMs } = final.outcome;
+  const { kind, reason, detail, waitMs, seen } = final.outcome;
   const words = { ...(reason === undefined ? {} : { reason }), ...(detail === undefined ? {} : { detail }) };
   const tell = kind !== record.run?.outcome || reason !== record.run?.reason;
   const finished = await parts.runs.finish(lease, {
     generation: record.generation,
     leave: record.leave?.state,
-    run: { outcome: kind as RunState['outcome'], ...words, ...final.state },
+    run: { outcome: kind as RunState['outcome'], ...words, ...final.state, ...(seen === undefined ? {} : { seen }) },
     ...(waitMs === undefined ? {} : { waitMs }),
     restsOn: (policy.fences ?? []).flatMap(({ key, field, equals }) => (field === undefined ? [] : [{ key, field, equals }])),
     ...(tell ? { audit: { kind: 'run', what: kind, requestId: record.requestId, ...words } } : {}),

@@ -9,6 +9,7 @@ import type { Lease, Runs } from '../directory/runs.ts';
 import { emailsOf } from '../directory/store.ts';
 import type { Fence } from '../maxio/budget.ts';
 import { foldEmail } from '../scim/fold.ts';
+import { unpackSeen } from './carry-over.ts';
 import { mapUser } from './mapping.ts';
 import { notBefore, type Patience } from './patience.ts';
 import type { Desired, Known, Seen } from './plan-types.ts';
@@ -50,7 +51,7 @@ export class Run {
   readonly desired: Desired;
   link: MaxioLink | undefined;
   open: OpenStep[];
-  readonly seen: Seen = { refused: new Map() };
+  readonly seen: Seen;
   /** Subscriptions about which an answer has contradicted the list once already. */
   readonly contradicted = new Set<string>();
   readonly #runs: Runs;
@@ -73,6 +74,7 @@ export class Run {
       this.link = rest;
     }
     this.open = parts.record.open;
+    this.seen = { ...unpackSeen(parts.record, parts.nowMs), refused: new Map() };
     this.#runs = parts.runs;
     this.#policy = parts.policy;
     this.#startNowMs = parts.nowMs;
