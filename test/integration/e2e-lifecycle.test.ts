@@ -19,7 +19,7 @@ async function start(env: Record<string, string>): Promise<void> {
   const options = { redisUrl: redis.url, sandboxUrl: sandbox.url, env };
   [one, two] = await Promise.all([Service.start(options), Service.start(options)]);
   // The first contact with the site costs one call per replica.
-  await vi.waitFor(() => expect(sandbox.state.ledger()).toHaveLength(2));
+  await vi.waitFor(() => expect(sandbox.state.ledger()).toHaveLength(2), { timeout: 15_000, interval: 25 });
 }
 
 beforeAll(async () => {

@@ -66,17 +66,20 @@ test('F57 I13: the key of another site opens nothing: not ready, and no write re
   const service = await Service.spawn({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { SCIM_IDP: 'okta' } });
   services.push(service);
   await vi.waitFor(() => expect(sandbox.state.ledger().length).toBeGreaterThan(0), { timeout: 10_000 });
-  await vi.waitFor(async () => {
-    const answer = await fetch(`${service.url}/readyz`).catch(() => undefined);
-    expect(answer?.status).toBe(503);
-  });
+  await vi.waitFor(
+    async () => {
+      const answer = await fetch(`${service.url}/readyz`).catch(() => undefined);
+      expect(answer?.status).toBe(503);
+    },
+    { timeout: 15_000, interval: 25 },
+  );
   await service.scim('POST', '/Users', oktaUser(person(1)));
   expect(sandbox.state.ledger().filter(({ method }) => method !== 'GET')).toEqual([]);
 });
 
 test('F48: a refused key pauses the site at the first 401, shows in /health, and the IdP is not bothered', async () => {
   const service = await start();
-  await vi.waitFor(() => expect(sandbox.state.ledger()).toHaveLength(1));
+  await vi.waitFor(() => expect(sandbox.state.ledger()).toHaveLength(1), { timeout: 15_000, interval: 25 });
   sandbox.state.setFault({ match: { method: 'POST' }, kind: 'unauthorized', times: 1 });
   expect((await service.scim('POST', '/Users', oktaUser(person(1)))).status).toBe(201);
   await vi.waitFor(async () => expect(JSON.stringify(await service.health())).toContain('unauthorized'), { timeout: 10_000 });

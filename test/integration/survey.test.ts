@@ -128,7 +128,7 @@ describe('a survey that is interrupted', () => {
     maxio.sandbox.state.setFault({ match: { path: '/customers.json' }, kind: 'slow', delayMs: 1_500, times: 1 });
     bench.calls();
     const late = bench.turn(bench.survey);
-    await vi.waitFor(() => expect(bench.calls()).toHaveLength(1), { interval: 10 });
+    await vi.waitFor(() => expect(bench.calls()).toHaveLength(1), { timeout: 15_000, interval: 10 });
     // The other process reads page 2 as well, page 3, and is with the subscriptions then.
     for (let turns = 0; turns < 2; turns += 1) await bench.turn(bench.survey);
     expect(await bench.survey.state()).toMatchObject({ phase: 'subscriptions', customers: 450 });

@@ -90,7 +90,7 @@ describe('a message', () => {
       'payload[subscription][customer][id]': String(customer?.id),
       'payload[subscription][product][handle]': 'pro',
     });
-    await vi.waitFor(async () => expect(await statuses('&status=successful')).toHaveLength(2));
+    await vi.waitFor(async () => expect(await statuses('&status=successful')).toHaveLength(2), { timeout: 15_000, interval: 25 });
   });
 
   test('goes to each endpoint that asked for its event, and never tells of a deleted customer', async () => {
@@ -146,12 +146,15 @@ describe('delivery', () => {
     await api.customer();
     for (const [attempt, seconds] of [10, 15, 90, 180].entries()) {
       await received(attempt + 1);
-      await vi.waitFor(() => expect(state.webhooks()[0]?.attempts).toBe(attempt + 1));
+      await vi.waitFor(() => expect(state.webhooks()[0]?.attempts).toBe(attempt + 1), { timeout: 15_000, interval: 25 });
       expect(await statuses('&status=pending')).toEqual([['customer_create', false]]);
       state.advance(seconds);
     }
     await received(5);
-    await vi.waitFor(async () => expect(await statuses('&status=failed')).toEqual([['customer_create', false]]));
+    await vi.waitFor(async () => expect(await statuses('&status=failed')).toEqual([['customer_create', false]]), {
+      timeout: 15_000,
+      interval: 25,
+    });
     expect(state.webhooks()[0]).toMatchObject({ attempts: 5, nextMs: null, lastError: '204 No Content (retry 5 of 5)' });
     expect(new Set(got.map(({ headers }) => headers['x-chargify-webhook-id'])).size).toBe(1);
     expect(new Set(got.map(({ body }) => body)).size).toBe(1);
@@ -171,7 +174,10 @@ describe('delivery', () => {
     const id = state.webhooks()[0]?.id;
     state.settings({ webhooksHeld: false });
     expect((await api.post('/webhooks/replay.json', { ids: [id, 1] })).text).toBe('{"status":"ok"}');
-    await vi.waitFor(async () => expect(await statuses('&status=successful')).toEqual([['customer_create', true]]));
+    await vi.waitFor(async () => expect(await statuses('&status=successful')).toEqual([['customer_create', true]]), {
+      timeout: 15_000,
+      interval: 25,
+    });
     expect(got.at(-1)?.headers['x-chargify-webhook-id']).toBe(String(id));
     expect((await api.post('/webhooks/replay.json', { ids: [] })).status).toBe(422);
     expect((await api.post('/webhooks/replay.json', { ids: Array.from({ length: 1_001 }, (_, i) => i) })).status).toBe(422);
