@@ -316,12 +316,12 @@ describe('what follows', () => {
     await look(door);
     sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
     const before = sandbox.state.ledger().length;
-    const ids = await joinAll(service, 2_000, 200_000);
+    const ids = await joinAll(service, 500, 60_000);
     for (let n = 1; n <= 20; n += 1) await setActive(service, ids, n, false, 'okta');
     await service.settled();
     await waitUntilQuiet();
     const messages = sandbox.state.webhooks().length;
-    expect(messages).toBeGreaterThan(2_000);
+    expect(messages).toBeGreaterThan(500);
     expect(sandbox.state.webhooks().every(({ acceptedMs }) => acceptedMs !== null)).toBe(true);
     const looked = reads(before);
     // A leaver's subscriptions are listed by the plan itself, so at most one reading each; webhooks add none.
