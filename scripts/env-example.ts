@@ -53,6 +53,7 @@ function render(): string {
   const lines = [
     '# Generated from src/config-schema.ts by `npm run env:write`; do not edit.',
     '# Commented lines show the default, or an example where there is none.',
+    '# Files named by MAXIO_API_KEY_FILE, MAXIO_WEBHOOK_KEY_FILE and SCIM_TOKEN_FILE are read again while the service runs.',
     '',
   ];
   for (const [group, text] of Object.entries(introduction)) {

@@ -3,7 +3,7 @@
  * No branch on business state. See app.ts for the process around it.
  */
 import type { Redis } from 'ioredis';
-import type { SiteConfig } from './config.ts';
+import type { Config, SiteConfig } from './config.ts';
 import { Holds } from './directory/holds.ts';
 import { sitePrefix } from './directory/keys.ts';
 import { intentOf, type UserRecord } from './directory/record.ts';
@@ -12,21 +12,25 @@ import { SiteModes } from './directory/site-mode.ts';
 import { Store } from './directory/store.ts';
 import { SurveyIndex } from './directory/survey-index.ts';
 import { createUsers, type Users } from './directory/users.ts';
+import { WitnessFile } from './directory/witness-file.ts';
 import { failpoint } from './failpoint.ts';
 import type { Logger } from './logger.ts';
 import { Budget } from './maxio/budget.ts';
-import { MaxioClient } from './maxio/client.ts';
+import type { MaxioClient } from './maxio/client.ts';
 import type { Channel } from './notify/channel.ts';
 import { newsOf } from './notify/news.ts';
 import { Notifier } from './notify/notifier.ts';
 import type { SituationSources } from './notify/situation.ts';
 import type { Wording } from './notify/words.ts';
 import { Caller } from './provisioning/caller.ts';
+import { type KeyTrial, tryKey } from './provisioning/key-trial.ts';
+import { openClient } from './provisioning/open-client.ts';
 import { protection } from './provisioning/protected.ts';
 import { Bells, type QueueLane } from './provisioning/queue.ts';
-import { isRefusedKey, SiteIdentity } from './provisioning/site-identity.ts';
+import { CONTACT_WAIT, isRefusedKey, SiteIdentity } from './provisioning/site-identity.ts';
 import { Sweep } from './provisioning/sweep.ts';
 import { SiteWorker } from './provisioning/worker.ts';
+import type { Secret } from './secret.ts';
 import { createOnboarding, type Onboarding } from './survey/onboarding.ts';
 import { Rounds } from './survey/rounds.ts';
 import { createWatch, type Watch } from './survey/watch.ts';
@@ -44,18 +48,11 @@ export interface SiteParts {
   /** Ways to reach people, shared by all sites, and how messages are worded. */
   channels: readonly Channel[];
   wording: Wording;
-  /** Who has set the environment of this process, as far as it says. */
-  configAuthor?: string | undefined;
+  /** What of the environment is about all sites: who has set it, where exports go and what this process remembers. */
+  config: Pick<Config, 'configAuthor' | 'exportDir' | 'exportKeep' | 'witnessFile'>;
   /** How Redis is, for the one site whose notices tell of it. */
   redisState?: SituationSources['redis'];
 }
-
-/** How soon an unanswered or refused first contact is tried again. */
-const CONTACT_WAIT_MS = 5_000;
-/** Single refusals of a right key are on record, so it is tried again, but not often. */
-const REFUSED_WAIT_MS = 60_000;
-/** A wrong key does not become right by itself, and every question is a call at somebody else's site. */
-const FOREIGN_WAIT_MS = 300_000;
 
 export class Site {
   readonly config: SiteConfig;
@@ -78,7 +75,9 @@ export class Site {
   #worker: SiteWorker | undefined;
   #sweep: Sweep | undefined;
   #rounds: Rounds | undefined;
+  /** The next try of first contact. */
   #contact: NodeJS.Timeout | undefined;
+  readonly #witnessFile: WitnessFile | undefined;
   /** How often in a row Maxio has refused our key at first contact. */
   #keyRefusals = 0;
   #closed = false;
@@ -95,6 +94,7 @@ export class Site {
         logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
       },
     });
+    this.#witnessFile = WitnessFile.open(parts.config.witnessFile, { site: site.key, witness: this.store.witness, logger });
     this.runs = new Runs(this.store, { leaseMs: site.leaseSeconds * 1_000 });
     this.holds = new Holds(this.store);
     this.modes = new SiteModes(commands, site.key);
@@ -105,7 +105,7 @@ export class Site {
       concurrency: site.maxConcurrency,
       unknownOutcomeSeconds: site.unknownOutcomeSeconds,
     });
-    this.caller = new Caller(this.budget, site.key, telemetry);
+    this.caller = new Caller(this.budget, site.key, telemetry, this.store.witness);
     this.client = openClient(site, telemetry);
     this.identity = new SiteIdentity(commands, site, this.modes);
     this.bells = new Bells(site.key, parts.queue, logger);
@@ -120,12 +120,14 @@ export class Site {
       runs,
       caller,
       client,
+      budget: this.budget,
+      exports: { folder: parts.config.exportDir, keep: parts.config.exportKeep },
       logger,
       telemetry,
     });
     this.watch = createWatch({
       site,
-      author: parts.configAuthor,
+      author: parts.config.configAuthor,
       store,
       runs,
       modes,
@@ -160,7 +162,24 @@ export class Site {
       this.#rounds.start();
     }
     this.watch.configuration.follow();
+    this.store.witness.start();
     void this.#confirm(works);
+  }
+
+  /** Use another API key from now on, if it opens this site; calls at work end with the one they left with. */
+  async takeKey(fresh: Secret): Promise<KeyTrial> {
+    const { identity, budget, caller, config } = this;
+    config.apiKey.hide(fresh.reveal());
+    const client = openClient({ ...config, apiKey: fresh }, this.#parts.telemetry);
+    const trial = await tryKey({ subdomain: config.subdomain, identity, budget, caller, client });
+    await client.close();
+    if (trial !== 'ours') return trial;
+    config.apiKey.replace(fresh.reveal());
+    if (this.#contact !== undefined) {
+      clearTimeout(this.#contact);
+      void this.#confirm(this.#sweep !== undefined);
+    }
+    return trial;
   }
 
   #work(): void {
@@ -222,6 +241,8 @@ export class Site {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#contact);
+    this.store.witness.close();
+    this.#witnessFile?.close();
     this.#sweep?.close();
     await Promise.all([this.#rounds?.close(), this.#worker?.close(graceMs), this.watch.configuration.close()]);
     await this.bells.close();
@@ -247,43 +268,29 @@ export class Site {
   /** Ask Maxio who it is until it has answered; nothing is written before. */
   async #confirm(works: boolean): Promise<void> {
     const { logger } = this.#parts;
-    let waitMs = CONTACT_WAIT_MS;
+    const key = this.config.apiKey.reveal();
+    let waitMs = CONTACT_WAIT.unansweredMs;
+    this.#contact = undefined;
     try {
       await this.store.countActive();
       const identity = await this.identity.check(this.caller, this.client);
       this.#keyRefusals = 0;
       if (identity.kind === 'confirmed') {
+        await this.store.witness.look();
         logger.info({ site: this.config.key, siteId: identity.siteId, test: identity.test }, 'site confirmed');
         if (works) await this.watch.configuration.start();
         if (works && !this.#closed) this.#work();
         return;
       }
-      waitMs = FOREIGN_WAIT_MS;
+      waitMs = CONTACT_WAIT.foreignMs;
       logger.error({ site: this.config.key, detail: identity.kind === 'foreign' ? identity.detail : undefined }, 'wrong site');
     } catch (error) {
       const refused = isRefusedKey(error);
       this.#keyRefusals = refused ? this.#keyRefusals + 1 : 0;
-      if (refused) waitMs = REFUSED_WAIT_MS;
+      if (refused) waitMs = CONTACT_WAIT.refusedMs;
       logger.warn({ err: error, site: this.config.key }, 'Maxio has not confirmed the site yet');
     }
+    if (key !== this.config.apiKey.reveal()) waitMs = 0;
     if (!this.#closed) this.#contact = setTimeout(() => void this.#confirm(works), waitMs);
   }
-}
-
-/** The client of a site, each call measured. */
-function openClient(site: SiteConfig, telemetry: Telemetry): MaxioClient {
-  return new MaxioClient(site, {
-    deadlineMs: site.callDeadlineSeconds * 1_000,
-    onCall: ({ method, template, status, kind, tookMs }) =>
-      telemetry.callSeconds.observe(
-        {
-          http_request_method: method,
-          url_template: template,
-          http_response_status_code: status ?? '',
-          error_type: kind ?? '',
-          site: site.key,
-        },
-        tookMs / 1_000,
-      ),
-  });
 }

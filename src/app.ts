@@ -16,6 +16,7 @@ import type { Logger } from './logger.ts';
 import { openChannels } from './notify/channels.ts';
 import { opsSiteOf } from './ops/ops-site.ts';
 import { registerOps } from './ops/routes.ts';
+import { Secrets } from './provisioning/secrets.ts';
 import { checkDurability, connectRedis, redisReady } from './redis.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -29,6 +30,8 @@ export interface App {
   sites: Site[];
   /** Make first contact with Maxio and begin to work. After listening: a process that cannot listen must not leave a call behind it. */
   begin(): void;
+  /** Look at once whether secrets have changed in their files. */
+  reread(): Promise<void>;
   /** Take no more requests and bells, end what is at work, close the connections. */
   close(): Promise<void>;
 }
@@ -37,10 +40,12 @@ export interface AppParts {
   config: Config;
   logger: Logger;
   telemetry: Telemetry;
+  /** Reads the configuration anew, for secrets that change while the process runs; absent: they do not. @throws ConfigError */
+  reread?: () => Config;
 }
 
 /** Build and start a process of the given role; the caller listens with {@link App.server}. @throws when Redis cannot be reached */
-export async function startApp({ config, logger, telemetry }: AppParts): Promise<App> {
+export async function startApp({ config, logger, telemetry, reread = () => config }: AppParts): Promise<App> {
   if (config.failpoint !== undefined) armFailpoint(config.failpoint);
   const commands = connectRedis(config.redisUrl, 'commands', logger);
   const queue = connectRedis(config.redisUrl, 'queue', logger);
@@ -74,7 +79,7 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
         },
         channels,
         wording,
-        configAuthor: config.configAuthor,
+        config,
         // Redis is the same for all sites, so one of them tells of it.
         ...(at === 0 ? { redisState: () => capacity } : {}),
       }),
@@ -91,14 +96,18 @@ export async function startApp({ config, logger, telemetry }: AppParts): Promise
   });
   const doctor = () => examine({ config, redis: commands, sites });
   await registerOps(server, { config, commands, capacity, vital, telemetry, logger, doctor, sites: sites.map(opsSiteOf) });
+  const secrets = new Secrets({ reread, sites, logger });
   return {
     server,
     sites,
     begin() {
       for (const site of sites) site.start(works);
+      secrets.start();
     },
+    reread: () => secrets.look(),
     async close() {
       vital.draining = true;
+      secrets.close();
       await sleep(config.shutdownDelaySeconds * 1_000);
       const ended = Promise.all([server.close(), ...sites.map((site) => site.close(RUN_GRACE_MS))]);
       await Promise.race([ended, sleep(RUN_GRACE_MS + CLOSE_MARGIN_MS, undefined, { ref: false })]);

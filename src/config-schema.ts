@@ -63,6 +63,17 @@ export const serviceSchema = z.object({
     { group: 'Redis' },
     'Set to 1 to run on a Redis that may forget acknowledged changes: demo and tests only. Shown in /health.',
   ),
+  EXPORT_DIR: variable(
+    z.string().optional(),
+    { ...service, example: '/var/lib/maxio-scim/exports' },
+    'Folder for a daily export of every site, to be backed up elsewhere. It holds personal data. Unset: none is written.',
+  ),
+  EXPORT_KEEP: variable(integer(1, 1_000).default(14), service, 'How many exports of a site are kept in EXPORT_DIR.'),
+  WITNESS_FILE: variable(
+    z.string().optional(),
+    { ...service, example: '/var/lib/maxio-scim/witness.json' },
+    'File in which a process remembers which data it worked on, so that the next one notices when Redis was lost or set back meanwhile.',
+  ),
   OPS_TOKEN: variable(
     token,
     { group: 'Operators', secret: true },

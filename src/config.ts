@@ -38,6 +38,10 @@ export interface Config {
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   backlogLimit: number;
   shutdownDelaySeconds: number;
+  /** Where a daily export goes; absent: nowhere. */
+  exportDir?: string | undefined;
+  exportKeep: number;
+  witnessFile?: string | undefined;
   sites: SiteConfig[];
   /** `name:kill`, `name:stall` or `name:throw`; present only when every site is a loopback sandbox. */
   failpoint?: string | undefined;
@@ -98,6 +102,9 @@ export function readConfig(env: Environment = process.env): Config {
     logLevel: service.LOG_LEVEL,
     backlogLimit: service.BACKLOG_LIMIT,
     shutdownDelaySeconds: service.SHUTDOWN_DELAY_SECONDS,
+    exportDir: service.EXPORT_DIR,
+    exportKeep: service.EXPORT_KEEP,
+    witnessFile: service.WITNESS_FILE,
     sites,
     failpoint: service.FAILPOINT,
     version: packageJson.version,

@@ -4,6 +4,7 @@
  */
 
 export type FailpointName =
+  | 'before_commit'
   | 'after_commit'
   | 'before_bell'
   | 'after_lease'

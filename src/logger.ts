@@ -70,9 +70,8 @@ const emailAddress = /[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0
 // JSON escapes what is below U+0020; these would still break a line or steer a terminal.
 const lineBreakers = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** Lists the forms in which a secret can appear in a line: as it is, escaped for JSON, in a URL, and as the user of Basic. */
-function formsOf(secret: Secret): string[] {
-  const clear = secret.reveal();
+/** Lists the forms in which a clear text can appear in a line: as it is, escaped for JSON, in a URL, and as the user of Basic. */
+function formsOf(clear: string): string[] {
   const password = URL.canParse(clear) ? new URL(clear).password : '';
   const plain = [clear, password, decode(password)].filter((form) => form.length >= 4);
   return plain.flatMap((form) => [
@@ -95,8 +94,15 @@ function decode(text: string): string {
 
 /** Creates the last pass over a finished line: known secrets, credentials by shape, e-mail addresses, characters that forge lines. */
 export function createMask(secrets: Secret[] = []): (line: string) => string {
-  const known = [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  let known: string[] = [];
+  let seen = -1;
   return (line) => {
+    // Secrets are replaced while the process runs, and those before them stay unprintable.
+    const count = secrets.reduce((sum, { hidden }) => sum + hidden.size, 0);
+    if (count !== seen) {
+      known = [...new Set(secrets.flatMap(({ hidden }) => [...hidden]).flatMap(formsOf))].sort((a, b) => b.length - a.length);
+      seen = count;
+    }
     let masked = line;
     for (const form of known) masked = masked.replaceAll(form, MASK);
     return masked

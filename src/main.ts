@@ -1,6 +1,7 @@
 /**
  * Owns the service process: configuration in, exit code out, signals in between. `ROLE` says whether it answers SCIM, works the queue, or both.
- * Refuses to construct (app.ts). An unexpected rejection ends the process: a supervisor restarts it, and nothing acknowledged is in memory only.
+ * SIGHUP: secrets are read again from their files. Refuses to construct (app.ts). An unexpected rejection ends the process: a supervisor restarts it, and
+ * nothing acknowledged is in memory only.
  */
 import closeWithGrace from 'close-with-grace';
 import { type App, startApp } from './app.ts';
@@ -28,14 +29,16 @@ const logger = createLogger({ level: config.logLevel, secrets: secretsOf(config)
 const telemetry = createTelemetry({ version: config.version });
 let app: App | undefined;
 
-closeWithGrace({ delay: CLOSE_MS_MAX, logger: false }, async ({ err, signal }) => {
+closeWithGrace({ delay: CLOSE_MS_MAX, logger: false, skip: ['SIGHUP'] }, async ({ err, signal }) => {
   if (err) logger.fatal({ err }, 'the process ends because of an unexpected error');
   else logger.info({ signal }, 'stopping: no new work, ending what is at work');
   await app?.close();
   logger.info('stopped');
 });
 
-app = await startApp({ config, logger, telemetry });
+// Before the start, or one that comes too early would end the process.
+process.on('SIGHUP', () => void app?.reread());
+app = await startApp({ config, logger, telemetry, reread: readConfig });
 const address = await app.server.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
   if (error.code !== 'EADDRINUSE') throw error;
   console.error(`Port ${config.port} is in use. Stop what listens there, or set PORT to another one.`);

@@ -199,6 +199,12 @@ function platformMetrics(registers: Registry[]) {
     }),
     redisAofWriteOk: new Gauge({ name: 'redis_aof_write_ok', help: '1 when the last append to the file succeeded.', registers }),
     redisMemoryRatio: new Gauge({ name: 'redis_memory_ratio', help: 'Used memory by maxmemory; 0 without a limit.', registers }),
+    unfinishedRuns: new Counter({
+      name: 'scim_unfinished_runs_total',
+      help: 'Runs in the middle of which a worker died or stood still; another worker takes the person up.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
     workerHeartbeat: new Gauge({
       name: 'worker_heartbeat_timestamp_seconds',
       help: 'Unix time of the last turn of a worker.',

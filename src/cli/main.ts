@@ -14,6 +14,7 @@ import { addLinkCommands } from './commands/link.ts';
 import { addLookCommands } from './commands/look.ts';
 import { addModeCommands } from './commands/mode.ts';
 import { addParkedCommands } from './commands/parked.ts';
+import { addRecoveryCommands } from './commands/recovery.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSurveyCommand } from './commands/survey.ts';
 import { paint, plain } from './terminal.ts';
@@ -37,6 +38,7 @@ function commandLine(): Command {
   addSurveyCommand(program);
   addLinkCommands(program);
   addDriftCommands(program);
+  addRecoveryCommands(program);
   addServiceCommands(program);
   addDoctorCommand(program);
   return program;

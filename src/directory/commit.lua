@@ -1,16 +1,21 @@
 -- Commits one change of desired state: record, indexes, generation + 1, dirty mark, audit entry. All or nothing.
 -- KEYS[1] prefix of the site. ARGV[1] the change (JSON: id, expected, reference, un, xi, em, active, deleted, request, version,
--- backlogLimit, guard {floor, hourPercent, dayPercent, revenuePercent}); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON
+-- backlogLimit, guard {floor, hourPercent, dayPercent, revenuePercent}, epoch and seq the process knows); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON
 -- object, gains seq, at, generation).
 -- Answers {'ok', generation, now, created, leaveAt or '', hold or '', holdNote or '', why the guard has tripped by this very change or ''} |
--- {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version}.
+-- {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version} | {'lost'}. After 'ok' last: seq of the audit entry.
 local p = KEYS[1]
 local change = cjson.decode(ARGV[1])
 local id = change.id
 local key = p .. 'user:' .. id
 --#include now
 
-local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold')
+-- This may be other data than the one this process knows, or than the identity provider does: then nothing is acknowledged (witness.ts).
+local site = redis.call('HMGET', p .. 'site', 'epoch', 'recovery')
+local seq = tonumber(redis.call('HGET', p .. 'auditClock', 'seq') or '0')
+if (change.epoch ~= '' and site[1] ~= change.epoch) or seq < change.seq or site[2] == 'lost' or site[2] == 'rebuilding' then return { 'lost' } end
+
+local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold', 'unclaimed')
 local generation = tonumber(old[1] or '0')
 local wasActive = old[8] == '1' and old[5] ~= '1'
 local isActive = change.active and not change.deleted
@@ -59,6 +64,12 @@ redis.call('HSET', key, 'v', change.version, 'gen', generation, 'attrs', ARGV[2]
   'em', #change.em > 0 and cjson.encode(change.em) or '[]', 'active', change.active and '1' or '0',
   'deleted', change.deleted and '1' or '0', 'modified', now, 'request', change.request)
 redis.call('HDEL', key, 'run')
+-- Somebody whom a rebuild has found at Maxio is a person again. Whoever is claimed as a leaver leaves now: the guard counts what they bring in.
+local claimed = old[11] == '1'
+if claimed then
+  redis.call('HDEL', key, 'unclaimed')
+  redis.call('ZREM', p .. 'unclaimed', id)
+end
 
 -- A hold outlives changes that do not bring the person back: a title, or a DELETE, is no decision about the leave.
 local kept = not isActive and (old[10] == 'held' or old[10] == 'exempt')
@@ -88,7 +99,8 @@ if isActive and not wasActive then
     redis.call('ZREM', p .. 'exempt', id)
     redis.call('HDEL', key, 'leaveAt', 'hold', 'holdNote')
   end
-elseif wasActive and not isActive then
+elseif (wasActive or claimed) and not isActive then
+  if claimed then addCents('activeCents', centsOf(id)) end
   redis.call('HSET', key, 'leaveAt', now)
   addLoss(id)
   local why = redis.call('HGET', guardKey, 'why')
@@ -104,4 +116,4 @@ elseif wasActive and not isActive then
   end
 end
 local leave = redis.call('HMGET', key, 'leaveAt', 'hold', 'holdNote')
-return { 'ok', generation, now, created, leave[1] or '', leave[2] or '', leave[3] or '', tripped }
+return { 'ok', generation, now, created, leave[1] or '', leave[2] or '', leave[3] or '', tripped, seq + 1 }

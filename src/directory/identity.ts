@@ -34,3 +34,9 @@ export function numberedReference(base: string, n: number): string {
 export function scimId(site: { region: string; subdomain: string }, reference: string): string {
   return uuidv5(JSON.stringify([site.region, site.subdomain, reference]), NAMESPACE);
 }
+
+/** Read region and subdomain off the key of a site, `<region>.<subdomain>`. */
+export function siteOfKey(key: string): { region: string; subdomain: string } {
+  const dot = key.indexOf('.');
+  return { region: key.slice(0, dot), subdomain: key.slice(dot + 1) };
+}

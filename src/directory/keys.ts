@@ -16,7 +16,10 @@
  * | audit, auditClock | stream, hash | entries with a gap-free `seq`; last used time and seq |
  * | story:ID | list | audit entry ids of one person, newest last, bounded |
  * | lease:ID | string | token of the run that may act for this person |
- * | site | hash | what this data belongs to: Maxio's site id, test flag and name |
+ * | begun, unfinished | set, hash | ids for whom a run is at work, or was and has never ended; id -> how many never ended since the person last settled or was parked |
+ * | site | hash | what this data belongs to: Maxio's site id, test flag and name; the epoch of this data, since when, the ones before it, where a recovery stands |
+ * | unclaimed | zset | ids of people whom a rebuild has found at Maxio and nobody has sent since |
+ * | rebuild | hash | order and progress of the last rebuild |
  * | mode | hash | mode of the site, by whom, since when, why, and when it was first released |
  * | active | set | ids of people who are active and not deleted |
  * | losses, lossCents | zset, hash | people who left within a day, by the moment, without those an operator has decided about; their cents a month |

@@ -38,6 +38,7 @@ export function decodeRecord(fields: Record<string, string>): UserRecord | undef
   if (fields.run) record.run = JSON.parse(fields.run) as RunState;
   const leave = decodeLeave(fields.leaveAt, fields.hold, fields.holdNote);
   if (leave !== undefined) record.leave = leave;
+  if (fields.unclaimed === '1') record.unclaimed = true;
   if (fields.cents) record.monthlyCents = Number(fields.cents);
   return record;
 }

@@ -38,6 +38,8 @@ export interface MaxioLink {
   subscriptions: RememberedSubscription[];
   /** True until the customer's subscriptions have been listed once: found customers start so, created ones do not. */
   unseen?: boolean;
+  /** Found by a rebuild: the fields as Maxio showed them. They take the place of `confirmed` as soon as it is known which of them the person has. */
+  shown?: Record<string, string | null>;
   /** Live subscriptions of this customer that are not ours to touch. Shown, never changed. */
   foreign?: { id: string; productHandle?: string }[];
 }
@@ -120,6 +122,8 @@ export interface UserRecord {
   run?: RunState;
   /** Absent for people who are active, and for those who never were. */
   leave?: Leave;
+  /** Found at Maxio by a rebuild and not sent by the identity provider since: nobody sees them, and nothing is done about them. */
+  unclaimed?: true;
   /** What this person brings in a month, in cents, by our memory. */
   monthlyCents?: number;
 }

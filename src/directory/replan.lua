@@ -4,8 +4,8 @@
 local p, id = KEYS[1], ARGV[1]
 local key = p .. 'user:' .. id
 --#include now
-local state = redis.call('HMGET', key, 'gen', 'active', 'deleted', 'hold')
-if state[1] ~= ARGV[2] then return 'moved' end
+local state = redis.call('HMGET', key, 'gen', 'active', 'deleted', 'hold', 'unclaimed')
+if state[1] ~= ARGV[2] or state[5] == '1' then return 'moved' end
 if ARGV[3] ~= '' and redis.call('GET', p .. 'lease:' .. id) ~= ARGV[4] then return 'moved' end
 local inactive = state[2] ~= '1' or state[3] == '1'
 if inactive and (state[4] == 'held' or state[4] == 'exempt') then return state[4] end

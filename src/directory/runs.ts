@@ -11,6 +11,8 @@ import { type Mode, modeOf } from './site-mode.ts';
 import type { Store } from './store.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
+const takeScript = new RedisScript(new URL('./lease-take.lua', import.meta.url));
+const giveScript = new RedisScript(new URL('./lease-give.lua', import.meta.url));
 const recordStepScript = new RedisScript(new URL('./record-step.lua', import.meta.url));
 const finishScript = new RedisScript(new URL('./finish.lua', import.meta.url));
 const retryScript = new RedisScript(new URL('./retry.lua', import.meta.url));
@@ -18,12 +20,15 @@ const replanScript = new RedisScript(new URL('./replan.lua', import.meta.url));
 const tellScript = new RedisScript(new URL('./tell.lua', import.meta.url));
 const sweepScript = new RedisScript(new URL('./sweep.lua', import.meta.url));
 const RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end";
-const RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
 
 export interface Lease {
   id: string;
   key: string;
   token: string;
+  /** How many have taken the right to act for this person and never given it back, since the person last came to an end. */
+  unfinished: number;
+  /** The last one before was one of them. */
+  abandoned: boolean;
 }
 
 export interface Finish {
@@ -86,9 +91,14 @@ export class Runs {
 
   /** Take the right to act for one person; `undefined` when somebody else has it. */
   async lease(id: string): Promise<Lease | undefined> {
-    const lease = { id, key: `${this.#store.prefix}lease:${id}`, token: randomUUID() };
-    const taken = await this.#store.redis.set(lease.key, lease.token, 'PX', this.#leaseMs, 'NX');
-    return taken === 'OK' ? lease : undefined;
+    const { redis, prefix } = this.#store;
+    const lease = { id, key: `${prefix}lease:${id}`, token: randomUUID() };
+    const [taken, unfinished, abandoned] = (await takeScript.run(redis, prefix, id, lease.token, this.#leaseMs)) as [
+      number,
+      number,
+      number,
+    ];
+    return taken === 0 ? undefined : { ...lease, unfinished, abandoned: abandoned === 1 };
   }
 
   /** @returns false when the lease was lost */
@@ -96,13 +106,15 @@ export class Runs {
     return (await this.#store.redis.eval(RENEW, 1, lease.key, lease.token, this.#leaseMs)) === 1;
   }
 
-  async release(lease: Lease): Promise<void> {
-    await this.#store.redis.eval(RELEASE, 1, lease.key, lease.token);
+  /** @param ended the person has come to an end: what went wrong on the way is over */
+  async release(lease: Lease, ended = false): Promise<void> {
+    await giveScript.run(this.#store.redis, this.#store.prefix, lease.id, lease.token, ended ? '1' : '0');
   }
 
   /** Read what a run begins from, in one round trip. */
   async begin(id: string): Promise<Beginning> {
-    const { redis, prefix } = this.#store;
+    const { redis, prefix, witness } = this.#store;
+    const before = witness.standing;
     const replies = await this.#store.guard(() =>
       redis
         .pipeline()
@@ -110,14 +122,18 @@ export class Runs {
         .hget(`${prefix}mode`, 'mode')
         .hget(`${prefix}guard`, 'lastLossMs')
         .time()
+        .hget(`${prefix}site`, 'epoch')
+        .hget(`${prefix}auditClock`, 'seq')
         .exec(),
     );
     const failed = replies?.find(([error]) => error !== null)?.[0];
     if (replies === null || failed) throw new DirectoryUnavailable('the directory could not be read', 10, { cause: failed });
-    const [record, mode, lastLoss, time] = replies.map(([, value]) => value);
+    const [record, mode, lastLoss, time, epoch, seq] = replies.map(([, value]) => value);
+    // Other data than this process knows is taken for a site that nobody has met: nothing may be done.
+    const agreed = witness.agrees(before, epoch as string | null, seq as string | null);
     return {
       record: decodeRecord(record as Record<string, string>),
-      mode: modeOf(mode as string | null),
+      mode: agreed ? modeOf(mode as string | null) : undefined,
       nowMs: milliseconds(time as [string, string]),
       lastLossMs: lastLoss === null ? undefined : Number(lastLoss),
     };
@@ -175,11 +191,15 @@ export class Runs {
 
   /** List people who should have a bell by now. @param ageMs how long they must have been dirty */
   async sweepable(ageMs: number, most: number, from: SweepFrom): Promise<{ next: SweepFrom; people: SweptPerson[] }> {
-    const answer = (await sweepScript.run(this.#store.redis, this.#store.prefix, ageMs, most, from.everybody, from.leavers)) as [
-      number,
-      number,
-      ...string[],
-    ];
+    const answer = (await sweepScript.run(
+      this.#store.redis,
+      this.#store.prefix,
+      ageMs,
+      most,
+      from.everybody,
+      from.leavers,
+      this.#store.witness.standing.epoch,
+    )) as [number, number, ...string[]];
     const people: SweptPerson[] = [];
     for (let i = 2; i + 1 < answer.length; i += 2) {
       people.push({ id: String(answer[i]), lane: answer[i + 1] === 'urgent' ? 'urgent' : 'normal' });

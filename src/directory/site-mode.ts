@@ -2,6 +2,7 @@
  * Owns the mode of a site: `enforce` acts at Maxio, `observe` only shows what it would do, `paused` leaves Maxio alone. It lives in Redis, so it survives
  * restarts and holds for every process at once; whoever calls Maxio for a person fences the call by it. Refuses to decide when a site may be released.
  */
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { RedisScript } from '../redis-script.ts';
 import { sitePrefix } from './keys.ts';
@@ -41,7 +42,7 @@ export class SiteModes {
     const entry = (mode: Mode, why: string): string => JSON.stringify({ kind: 'run', what: 'mode', mode, actor: 'start', why });
     const first = entry(startMode, 'first contact');
     const known = entry('enforce', 'the site was at work before there were modes');
-    return String(await meetScript.run(this.#redis, this.#prefix, siteId, startMode, first, known));
+    return String(await meetScript.run(this.#redis, this.#prefix, siteId, startMode, first, known, randomUUID()));
   }
 
   /** Read the mode; `undefined` before first contact. */

@@ -14,6 +14,7 @@ import { digest, sitePrefix } from './keys.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import { decodeLeave, decodeRecord } from './record-codec.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
+import { Witness } from './witness.ts';
 
 const commitScript = new RedisScript(new URL('./commit.lua', import.meta.url));
 const countActiveScript = new RedisScript(new URL('./count-active.lua', import.meta.url));
@@ -47,12 +48,15 @@ export class Store {
   readonly prefix: string;
   readonly redis: Redis;
   readonly limits: GuardLimits;
+  /** What this process knows of the data itself. */
+  readonly witness: Witness;
   readonly #options: StoreOptions;
 
   constructor(redis: Redis, siteKey: string, options: StoreOptions) {
     this.redis = redis;
     this.prefix = sitePrefix(siteKey);
     this.limits = options.guard;
+    this.witness = new Witness(redis, siteKey);
     this.#options = options;
   }
 
@@ -77,6 +81,8 @@ export class Store {
       version: SCHEMA_VERSION,
       backlogLimit: this.#options.backlogLimit,
       guard: this.limits,
+      epoch: this.witness.standing.epoch,
+      seq: this.witness.standing.seq,
     };
     const answer = await this.guard(() =>
       commitScript.run(this.redis, this.prefix, JSON.stringify(head), JSON.stringify(attributes), JSON.stringify(change.audit)),
@@ -84,7 +90,8 @@ export class Store {
     const [kind, first, second, third, ...rest] = answer as [string, ...(string | number)[]];
     switch (kind) {
       case 'ok': {
-        const [leaveAt, hold, note, tripped] = rest.map(String);
+        const [leaveAt, hold, note, tripped, seq] = rest.map(String);
+        this.witness.noted(Number(seq));
         if (tripped) this.#options.onTrip?.(tripped);
         const leave = decodeLeave(leaveAt, hold, note);
         const times = { generation: Number(first), modifiedAtMs: Number(second), createdAtMs: Number(third) };
@@ -96,9 +103,18 @@ export class Store {
         return { kind, what: first as 'userName' | 'reference', id: String(second) };
       case 'full':
         throw new DirectoryUnavailable(`the backlog limit of ${first} people is reached`, 60);
+      case 'lost':
+        return await this.#lost();
       default:
         throw new Error(`the record was written by a newer release (schema ${first}); upgrade this process`);
     }
+  }
+
+  /** The data is not what this process knew: whoever asked comes back when it is clear what became of it. */
+  async #lost(): Promise<never> {
+    await this.guard(() => this.witness.look());
+    this.witness.admit();
+    throw new DirectoryUnavailable('the data of this site was set back or replaced', 5);
   }
 
   /** Read one record, tombstones included. */

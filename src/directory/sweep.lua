@@ -1,9 +1,10 @@
 -- Lists people who have been dirty for a while and are not waiting for a later attempt, walking on from where the last sweep stopped.
--- KEYS[1] prefix. ARGV: age in ms, most ids, offset in everybody, offset in the leavers. Answers {next offset, next offset (0 = from the start again),
+-- KEYS[1] prefix. ARGV: age in ms, most ids, offset in everybody, offset in the leavers, epoch the process knows ('' = none). Answers {next offset, next offset (0 = from the start again),
 -- id, lane, id, lane ...}.
 local p = KEYS[1]
 -- Where nothing may be done nobody is rung; when the site is released everybody is still here.
 if redis.call('HGET', p .. 'mode', 'mode') ~= 'enforce' then return { 0, 0 } end
+if ARGV[5] ~= '' and redis.call('HGET', p .. 'site', 'epoch') ~= ARGV[5] then return { 0, 0 } end
 --#include now
 local most, offset = tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids = redis.call('ZRANGEBYSCORE', p .. 'dirty', '-inf', now - tonumber(ARGV[1]), 'LIMIT', offset, most)

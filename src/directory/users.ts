@@ -49,9 +49,20 @@ const DECISIONS_MAX = 64;
 export function createUsers(parts: UsersParts): Users {
   const { store } = parts;
 
-  async function existing(id: string): Promise<UserRecord> {
+  /** That somebody is not there is said only by data that is known to be the right one. */
+  async function sound(): Promise<void> {
+    await store.guard(() => store.witness.look());
+    store.witness.admit();
+  }
+
+  /** @param leaving somebody whom only a rebuild knows may leave all the same: who asks for this id knows them */
+  async function existing(id: string, leaving = false): Promise<UserRecord> {
+    store.witness.admit();
     const record = await store.read(id);
-    if (record === undefined || record.deleted) throw notFound(id);
+    if (record === undefined || (record.deleted && !(leaving && record.unclaimed === true))) {
+      await sound();
+      throw notFound(id);
+    }
     return record;
   }
 
@@ -63,6 +74,7 @@ export function createUsers(parts: UsersParts): Users {
       const decided = await decide();
       if (!('change' in decided)) return decided;
       const { change, base } = decided;
+      await failpoint('before_commit');
       const committed = await store.commit(change).catch((error: unknown) => committedUnseen(store, change, error));
       if (committed.kind === 'taken' && committed.what === 'userName' && change.expected > 0) throw takenUserName();
       if (committed.kind !== 'ok') continue;
@@ -112,15 +124,18 @@ export function createUsers(parts: UsersParts): Users {
 
     async remove(id, context) {
       await write(async () => {
-        const record = await existing(id);
+        const record = await existing(id, true);
         return { base: record, change: changeOf(record, record.attributes, { what: 'delete', deleted: true, context }) };
       });
     },
 
-    read: existing,
+    read: async (id) => await existing(id),
 
     async list(query) {
-      return await listUsers(store, query);
+      store.witness.admit(); // Nothing is told of half a directory.
+      const page = await listUsers(store, query);
+      if (page.totalResults === 0) await sound();
+      return page;
     },
   };
 }
@@ -174,6 +189,7 @@ function after(
     requestId: change.requestId,
   };
   delete record.run;
+  delete record.unclaimed;
   if (committed.leave === undefined) delete record.leave;
   return record;
 }

@@ -40,16 +40,18 @@ const EXPIRED =
  */
 export function createAuthenticator(parts: AuthParts): Authenticate {
   const nowMs = parts.nowMs ?? Date.now;
-  const known = parts.sites.map((door) => {
-    const digest = digestOf(door.token.reveal());
-    return { digest, caller: { door, actor: `scim-token:${digest.toString('hex').slice(0, 8)}` } satisfies Caller };
-  });
+  const known = parts.sites.map((door) => ({ door, ...knownAs(door, door.token.reveal()) }));
 
   return function authenticate(request) {
     const { token, failure } = readToken(request);
     // An absent token is compared too, so that every refusal costs the same.
     const digest = digestOf(token ?? '');
     let caller: Caller | undefined;
+    for (const candidate of known) {
+      const text = candidate.door.token.reveal();
+      // Replaced while this process runs: the one before opens nothing from then on.
+      if (text !== candidate.text) Object.assign(candidate, knownAs(candidate.door, text));
+    }
     for (const candidate of known) if (timingSafeEqual(digest, candidate.digest)) caller = candidate.caller;
     if (token !== undefined && caller !== undefined) {
       const expiresMs = caller.door.tokenExpires?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -66,6 +68,11 @@ export function createAuthenticator(parts: AuthParts): Authenticate {
     parts.onFailure(failure ?? 'unknown');
     throw new ScimError(401, REFUSAL);
   };
+}
+
+function knownAs(door: SiteDoor, text: string): { text: string; digest: Buffer; caller: Caller } {
+  const digest = digestOf(text);
+  return { text, digest, caller: { door, actor: `scim-token:${digest.toString('hex').slice(0, 8)}` } };
 }
 
 /** Tells whether a request brings any Authorization header at all. */

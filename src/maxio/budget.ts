@@ -106,6 +106,8 @@ export const SEND_GRACE_MS = 5_000;
 
 const takeScript = new RedisScript(new URL('./budget-take.lua', import.meta.url));
 const releaseScript = new RedisScript(new URL('./budget-release.lua', import.meta.url));
+const probeScript = new RedisScript(new URL('./budget-probe.lua', import.meta.url));
+const fillScript = new RedisScript(new URL('./budget-fill.lua', import.meta.url));
 const peekScript = new RedisScript(new URL('./budget-peek.lua', import.meta.url));
 
 /** Names the keys the budget of a site lives in; all begin with the prefix. */
@@ -247,9 +249,19 @@ export class Budget {
     };
   }
 
+  /** Counts the whole window as used, where calls were made that nobody has counted. Repeating it prolongs nothing but what has passed. */
+  async fill(): Promise<void> {
+    await this.#run(fillScript, { limit: Math.floor(this.limits.callsPerWindow) });
+  }
+
   /** Ends a pause at once, by an operator's order; the counts of calls and slots stay. */
   async unblock(): Promise<void> {
     await this.#redis.hdel(budgetKeys(this.#prefix).state, 'why', 'blockedUntil', 'probe', 'streak', 'failures');
+  }
+
+  /** Lets the next call find out whether a pause for this reason is over, instead of waiting for its time. The pause itself stays until that call is answered. */
+  async probeNow(why: NonNullable<BudgetPeek['blockedWhy']>): Promise<void> {
+    await this.#run(probeScript, { why });
   }
 
   async #run(script: RedisScript, question: object): Promise<unknown> {

@@ -88,6 +88,7 @@ export class MaxioConnection {
   async call<T>(call: Call, shape: z.ZodType<T>, ask: Ask): Promise<T> {
     const path = pathOf(call, ask.id, ask.query);
     const body = ask.body === undefined ? undefined : JSON.stringify(ask.body);
+    const key = this.#apiKey.reveal();
     const startedMs = performance.now();
     const ended = (status: number | undefined, kind?: MaxioError['kind']): void =>
       this.#onCall?.({ method: call.method, template: call.template, status, kind, tookMs: performance.now() - startedMs });
@@ -101,7 +102,7 @@ export class MaxioConnection {
         answerBytesMax: this.#answerBytesMax,
         signal: ask.signal,
       });
-      const value = this.#read(call, shape, ask.id, answer);
+      const value = this.#read(call, shape, ask.id, answer, key);
       ended(answer.status);
       return value;
     } catch (err) {
@@ -111,8 +112,9 @@ export class MaxioConnection {
     }
   }
 
-  #read<T>(call: Call, shape: z.ZodType<T>, id: string | undefined, answer: Answer): T {
+  #read<T>(call: Call, shape: z.ZodType<T>, id: string | undefined, answer: Answer, key: string): T {
     const refusal = refusalOf(call, answer, this.#secrets());
+    if (refusal?.kind === 'unauthorized' && key !== this.#apiKey.reveal()) throw outdated(call, answer);
     if (refusal) throw refusal;
     const read = readBody(shape, answer.body);
     if (!read.ok) throw untrusted(call, 'not the JSON that was asked for', answer);
@@ -122,21 +124,27 @@ export class MaxioConnection {
 
   #headers(withBody: boolean): Record<string, string> {
     return {
-      authorization: `Basic ${this.#basic()}`,
+      authorization: `Basic ${basicOf(this.#apiKey.reveal())}`,
       accept: 'application/json',
       'user-agent': 'maxio-scim',
       ...(withBody ? { 'content-type': 'application/json' } : {}),
     };
   }
 
-  #basic(): string {
-    return Buffer.from(`${this.#apiKey.reveal()}:x`, 'utf8').toString('base64');
-  }
-
   /** What a faulty peer might echo back at us. */
   #secrets(): string[] {
-    return [this.#basic(), this.#apiKey.reveal()];
+    return [...this.#apiKey.hidden].flatMap((key) => [basicOf(key), key]);
   }
+}
+
+function basicOf(key: string): string {
+  return Buffer.from(`${key}:x`, 'utf8').toString('base64');
+}
+
+/** A key that was replaced while its call was at work: that it is refused says nothing about the key there is now. */
+function outdated(call: Call, { status }: Answer): MaxioError {
+  const reason = 'the API key of this call has been replaced';
+  return new MaxioError({ kind: 'unavailable', call: call.words, status, reason, sent: true, answered: true });
 }
 
 /** Tells whether an answer speaks of what was asked; lists and confirmations name no id of their own. */

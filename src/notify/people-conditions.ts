@@ -26,9 +26,7 @@ function held({ held: now, guard, nowMs, site }: Situation, wording: Wording): C
     topic: 'held',
     severity: 'page',
     title: `${many(now.held, 'leaver', 'leavers')} held${late === '' ? '' : `, undecided for ${span(waited)}`}`,
-    what:
-      `${late}So many people were deactivated at once that it may be a mistake, so nothing is ended for ${now.held === 1 ? 'the one' : 'those'} who left. ` +
-      `${limitWords(now.why, now.activePeople, guard)} ${now.held === 1 ? 'That person stays' : 'They stay'} billed until somebody decides, and so does everyone who leaves meanwhile.${stake}`,
+    what: `${late}${heldWords(now, guard)}${stake}`,
     who: people(now.held, now.some, wording),
     todo:
       `Look: maxio-scim held --site ${site}, or ${wording.opsUrl}. If they have really left: maxio-scim approve, with their ids or --all. ` +
@@ -37,6 +35,20 @@ function held({ held: now, guard, nowMs, site }: Situation, wording: Wording): C
     count: now.held,
     mark: 0,
   };
+}
+
+function heldWords({ held: count, why, activePeople }: Situation['held'], guard: Situation['guard']): string {
+  const stay = count === 1 ? 'That person stays' : 'They stay';
+  // Held without a trip: by the release after a loss.
+  if (why === undefined) {
+    const left = count === 1 ? 'This leave was' : 'These leaves were';
+    return `${left} acknowledged before the data of the site was lost or set back, and not applied. ${stay} billed until somebody decides.`;
+  }
+  const whom = count === 1 ? 'the one' : 'those';
+  return (
+    `So many people were deactivated at once that it may be a mistake, so nothing is ended for ${whom} who left. ` +
+    `${limitWords(why, activePeople, guard)} ${stay} billed until somebody decides, and so does everyone who leaves meanwhile.`
+  );
 }
 
 function limitWords(why: string | undefined, active: number, guard: Situation['guard']): string {

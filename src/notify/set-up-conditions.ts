@@ -13,9 +13,37 @@ const MEMORY_RATIO_MAX = 0.75;
 
 /** Tell about the set-up of the service. */
 export function setUpConditions(situation: Situation, wording: Wording): Condition[] {
-  return [token(situation), configuration(situation), survey(situation, wording), redis(situation)].filter(
+  return [recovery(situation), token(situation), configuration(situation), survey(situation, wording), redis(situation)].filter(
     (condition) => condition !== undefined,
   );
+}
+
+function recovery({ recovery: now, site }: Situation): Condition | undefined {
+  if (now === undefined) return undefined;
+  const { word, sinceMs, unclaimed } = now;
+  const away = word === 'lost' || word === 'rebuilding';
+  const lost = word === 'lost' ? 'The data of this site was lost.' : 'The data of this site is being put back after a loss.';
+  const back =
+    word === 'restored'
+      ? 'The data of this site was set back to an earlier moment.'
+      : 'The data of this site was put back after a loss.';
+  const waiting =
+    unclaimed === 0
+      ? ''
+      : ` ${many(unclaimed, 'person', 'people')} found at Maxio ${unclaimed === 1 ? 'has' : 'have'} not been sent since.`;
+  return {
+    topic: 'recovery',
+    severity: away ? 'page' : 'warn',
+    title: away ? 'The data of the site was lost' : 'The site waits to be released after a loss',
+    what: away
+      ? `${lost} The identity provider is told to come back later, and nothing is written at Maxio.`
+      : `${back} The identity provider is answered again; nothing is written at Maxio until somebody releases the site.${waiting}`,
+    who: 'Everyone: who joins is not billed yet, and who leaves stays billed.',
+    todo: `maxio-scim recovery --site ${site} says what to do next.`,
+    sinceMs,
+    count: 1,
+    mark: away ? 1 : 0,
+  };
 }
 
 function token({ tokenExpiresMs, nowMs, site }: Situation): Condition | undefined {

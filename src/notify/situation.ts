@@ -7,6 +7,7 @@ import type { GuardState, Holds } from '../directory/holds.ts';
 import type { Runs } from '../directory/runs.ts';
 import type { SiteMode, SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
+import type { Recovery } from '../directory/witness.ts';
 import type { Budget, BudgetPeek } from '../maxio/budget.ts';
 
 export interface Person {
@@ -42,6 +43,8 @@ export interface Situation {
   /** Differences of the last report that nobody has decided about. */
   drift?: { newestMs: number; kinds: Record<string, number> } | undefined;
   redis?: { durable: boolean; findings: readonly string[]; memoryRatio: number } | undefined;
+  /** The data of the site was lost or set back. */
+  recovery?: { word: Recovery; sinceMs: number; unclaimed: number } | undefined;
 }
 
 export interface SituationSources {
@@ -104,7 +107,14 @@ export async function readSituation(sources: SituationSources, nowMs: number): P
     candidate,
     drift,
     redis: sources.redis?.(),
+    recovery: await readRecovery(sources),
   };
+}
+
+async function readRecovery({ store }: SituationSources): Promise<Situation['recovery']> {
+  const { recovery, epochAtMs } = store.witness.standing;
+  if (recovery === undefined) return undefined;
+  return { word: recovery, sinceMs: epochAtMs, unclaimed: await store.redis.zcard(`${store.prefix}unclaimed`) };
 }
 
 interface Waiting {

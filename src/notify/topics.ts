@@ -4,6 +4,7 @@
  */
 
 export const TOPIC_NAMES = [
+  'recovery',
   'held',
   'leaver-waiting',
   'parked',
@@ -55,6 +56,11 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 export const TOPICS: Record<Topic, TopicRule> = {
+  recovery: {
+    lastsMs: 0,
+    remindMs: HOUR_MS,
+    over: 'The site is released again; its data is what Maxio and the identity provider are compared with.',
+  },
   held: {
     lastsMs: 0,
     remindMs: HOUR_MS,

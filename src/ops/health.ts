@@ -132,6 +132,9 @@ function readinessOf(parts: HealthParts, probed: WriteProbe): Readiness {
     if (site.contact() === 'foreign') {
       reasons.push(`The API key of ${site.key} opens another Maxio site than its data belongs to. /ops/api/status says which.`);
     }
+    const { recovery } = site.store.witness.standing;
+    if (recovery === 'lost') reasons.push(`The data of ${site.key} was lost. /ops/api/recovery says what to do.`);
+    if (recovery === 'rebuilding') reasons.push(`The directory of ${site.key} is being put back.`);
   }
   return { ready: reasons.length === 0, reasons };
 }
@@ -171,9 +174,12 @@ function siteCheck(reading: SiteReading | undefined): Check {
   const expiresInMs = tokenExpires === null ? Number.POSITIVE_INFINITY : Date.parse(tokenExpires) - Date.now();
   const keyRefused = paused?.reason === 'unauthorized' && reading.pauseStreak >= KEY_REFUSALS_MIN;
   const findings: [boolean, Status, string][] = [
+    [reading.recovery === 'lost', 'fail', 'store-lost'],
+    [reading.recovery === 'rebuilding', 'fail', 'rebuilding'],
     [paused?.reason === 'other-site', 'fail', 'other-site'],
     [keyRefused, 'fail', 'key-refused'],
     [paused !== undefined, 'warn', 'paused'],
+    [reading.recovery !== null && mode === 'observe', 'warn', reading.recovery ?? ''],
     [mode === 'observe', 'warn', 'observing'],
     [mode === 'paused' && reading.modeBy !== null, 'warn', 'paused-by-operator'],
     [reading.held > 0, 'warn', 'held'],

@@ -16,7 +16,7 @@ type Shared = Pick<OpsSite, 'store' | 'runs' | 'budget' | 'modes' | 'holds' | 'n
 
 export interface RunningSite extends Shared {
   config: Pick<SiteConfig, 'key' | 'idp' | 'graceSeconds' | 'scimTokenExpires'>;
-  onboarding: Pick<Onboarding, 'survey' | 'links' | 'release'>;
+  onboarding: Pick<Onboarding, 'survey' | 'links' | 'release' | 'recovery' | 'imports' | 'archive'>;
   watch: Pick<Watch, 'configuration' | 'forecasts' | 'drift' | 'repairs'>;
   caller: Caller;
   client: MaxioClient;
@@ -27,7 +27,7 @@ export interface RunningSite extends Shared {
 export function opsSiteOf(site: RunningSite): OpsSite {
   const { key, idp, graceSeconds, scimTokenExpires: tokenExpires } = site.config;
   const { store, runs, budget, modes, holds, notifier, identity } = site;
-  const { survey, links, release } = site.onboarding;
+  const { survey, links, release, recovery, imports, archive } = site.onboarding;
   const { configuration, forecasts, drift, repairs } = site.watch;
   let test: boolean | undefined;
   return {
@@ -50,6 +50,9 @@ export function opsSiteOf(site: RunningSite): OpsSite {
     survey,
     links,
     release,
+    recovery,
+    imports,
+    archive,
     drift,
     repairs,
     configuration,

@@ -2,6 +2,7 @@
  * Owns the view that the people on call have of one Maxio site, and of what is true there now. No behaviour.
  * Refuses to know how a site is put together: ops-site.ts adapts the real one, tests bring their own.
  */
+import type { Archive } from '../directory/archive.ts';
 import type { Holds } from '../directory/holds.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
@@ -12,7 +13,9 @@ import type { Notifier } from '../notify/notifier.ts';
 import type { Configuration } from '../survey/configuration.ts';
 import type { Drift } from '../survey/drift.ts';
 import type { Forecasts } from '../survey/forecasts.ts';
+import type { Imports } from '../survey/imports.ts';
 import type { Links } from '../survey/links.ts';
+import type { Recovery } from '../survey/recovery.ts';
 import type { Release } from '../survey/release.ts';
 import type { Repairs } from '../survey/repair.ts';
 import type { Survey } from '../survey/survey.ts';
@@ -56,6 +59,9 @@ export interface OpsSite {
   repairs: Pick<Repairs, 'repair'>;
   configuration: Pick<Configuration, 'state' | 'approve'>;
   release: Pick<Release, 'release'>;
+  recovery: Pick<Recovery, 'state' | 'want' | 'preview' | 'restored'>;
+  imports: Pick<Imports, 'begin' | 'rows' | 'end'>;
+  archive: Archive;
   forecasts: Pick<Forecasts, 'one' | 'summary'>;
   notifier: Pick<Notifier, 'current' | 'test'>;
   isProtected(record: UserRecord): boolean;

@@ -3,6 +3,7 @@
  * Refuses to judge them (health.ts) and to name people.
  */
 import type { GuardState } from '../directory/holds.ts';
+import type { Recovery } from '../directory/witness.ts';
 import type { OpsSite } from './site-view.ts';
 import { moment } from './words.ts';
 
@@ -38,6 +39,8 @@ export interface SiteReading extends SiteNumbers {
   survey: { state: string; detail: string };
   drift: { state: string; at: string | null; counts: Record<string, number> };
   configurationWaiting: boolean;
+  /** Where the site stands after its data was lost or set back; `null`: nothing is wrong. */
+  recovery: Recovery | null;
   tokenExpires: string | null;
   /** A leaver who waits longer waits too long: the promise of five minutes, after the grace that was asked for. */
   lateAfterSeconds: number;
@@ -94,6 +97,7 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     guard: guardOf(guard),
     survey: { state: survey.state, detail: survey.detail },
     drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: drift.counts },
+    recovery: site.store.witness.standing.recovery ?? null,
     configurationWaiting: configuration.candidate !== undefined,
     tokenExpires: site.tokenExpires?.toISOString() ?? null,
     lateAfterSeconds: LATE_SECONDS + site.graceSeconds,

@@ -54,11 +54,14 @@ export class Caller {
   readonly #budget: Budget;
   readonly #site: string;
   readonly #telemetry: Telemetry;
+  readonly #witness: { fences(): Fence[] } | undefined;
 
-  constructor(budget: Budget, site: string, telemetry: Telemetry) {
+  /** @param witness what must hold of the data itself when any call leaves that is about the site */
+  constructor(budget: Budget, site: string, telemetry: Telemetry, witness?: { fences(): Fence[] }) {
     this.#budget = budget;
     this.#site = site;
     this.#telemetry = telemetry;
+    this.#witness = witness;
   }
 
   /**
@@ -97,8 +100,10 @@ export class Caller {
 
   async #take(options: CallOptions): Promise<Grant> {
     const startedMs = performance.now();
+    const known = options.ownMatter === true ? [] : (this.#witness?.fences() ?? []);
+    const fences = [...(options.fences ?? []), ...known];
     for (;;) {
-      const answer = await this.#budget.take({ lane: options.lane, fences: options.fences ?? [], notes: options.notes ?? [] });
+      const answer = await this.#budget.take({ lane: options.lane, fences, notes: options.notes ?? [] });
       if (answer.granted) {
         this.#telemetry.budgetWaitSeconds.observe(
           { site: this.#site, lane: options.lane },

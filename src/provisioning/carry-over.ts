@@ -26,8 +26,10 @@ export function packSeen(
 }
 
 /** Unpack what the last run of this generation has left, as far as it is still of this customer and young enough. */
-export function unpackSeen({ run, link }: Pick<UserRecord, 'run' | 'link'>, nowMs: number): Omit<Seen, 'refused'> {
+export function unpackSeen({ run, link, open }: Pick<UserRecord, 'run' | 'link' | 'open'>, nowMs: number): Omit<Seen, 'refused'> {
   if (run?.seen === undefined || run.outcome !== 'postponed') return {};
+  // A call of ours that was never answered may have taken effect since, and what it did must not be tried again and refused.
+  if (open.length > 0) return {};
   const { of, ...seen } = JSON.parse(run.seen) as Carried;
   const young = [seen.customer, seen.subscriptions].every((look) => look === undefined || nowMs - look.atMs < BELIEVED_MS);
   return young && of === link?.customerId ? seen : {};

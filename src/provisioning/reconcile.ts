@@ -23,6 +23,9 @@ const TURNS_MAX = 500;
 /** A person on whom the code itself fails is put aside after this many tries, so that the others are not kept waiting. */
 const DEFECT_ATTEMPTS_MAX = 10;
 
+/** And one over whom so many workers have died, by want of memory for example: nothing else would end that, and each death takes the others' runs with it. */
+const UNFINISHED_MAX = 10;
+
 export interface ReconcileParts extends Omit<ActParts, 'signal'> {
   store: Store;
   runs: Runs;
@@ -36,7 +39,7 @@ export async function reconcile(lease: Lease, parts: ReconcileParts, signal: Abo
   await failpoint('after_read');
   // Nothing is written down: the person stays as pending as before, and the sweep rings when the site is released.
   if (mode !== 'enforce') return { kind: 'paused', reason: mode ?? 'unconfirmed' };
-  if (record === undefined) return { kind: 'settled' };
+  if (record === undefined || record.unclaimed === true) return { kind: 'settled' };
   if (intentOf(record) === 'inactive') {
     if (record.leave?.state === 'held') return { kind: 'held', reason: 'guard' };
     if (record.leave?.state === 'exempt') return { kind: 'settled' };
@@ -46,9 +49,21 @@ export async function reconcile(lease: Lease, parts: ReconcileParts, signal: Abo
   const read = { record, lease, nowMs, lastLossMs, policy };
   // A bell for someone who is already settled, rung twice or late: there is nothing to look at.
   const done = record.settledGeneration === record.generation && record.run?.outcome === 'settled';
-  const outcome: Outcome = done ? { kind: 'settled' } : await attempt(read, parts, signal);
+  const outcome: Outcome = done
+    ? { kind: 'settled' }
+    : lease.unfinished >= UNFINISHED_MAX
+      ? WORKERS_LOST
+      : await attempt(read, parts, signal);
   return await finish(read, outcome, parts);
 }
+
+const WORKERS_LOST: Outcome = {
+  kind: 'parked',
+  reason: 'workers-lost',
+  detail:
+    'Ten workers have died or stood still while they were at work on this person, who may be the cause or was only there. ' +
+    'Look into the end of their logs and into their memory, then retry.',
+};
 
 /** One person as read under the lease, Redis TIME of that moment, and what is acted by from then on. */
 interface Read {
@@ -128,7 +143,7 @@ async function turns(run: Run, parts: ReconcileParts, signal: AbortSignal): Prom
 async function rememberQuiet(run: Run): Promise<void> {
   const quiet = run.desired.intent === 'inactive';
   // A run for an active person has dropped the mark from what it knows, but may have had no reason to write that down yet.
-  const stored = run.record.link?.quiet === true && !quiet;
+  const stored = (run.record.link?.quiet === true && !quiet) || run.record.link?.shown !== undefined;
   if (run.link === undefined || ((run.link.quiet === true) === quiet && !stored)) return;
   const { quiet: _quiet, ...rest } = run.link;
   await run.learn(quiet ? { ...rest, quiet } : rest, run.open);

@@ -19,6 +19,12 @@ export function linkFound(customer: Customer, origin: MaxioLink['origin'], mappe
   return { customerId: customer.id, origin, confirmed, subscriptions: [], unseen: true };
 }
 
+/** A link that a rebuild has made, once it is known which fields the person has: those are taken for ours, the others are left to whoever set them. */
+export function linkClaimed({ shown = {}, ...link }: MaxioLink, mapped: Mapped): MaxioLink {
+  const ours = Object.entries(mapped).filter(([, value]) => value !== null && value !== '');
+  return { ...link, confirmed: Object.fromEntries(ours.map(([name]) => [name, shown[name] ?? null])) };
+}
+
 /** Link a customer that we have just created. */
 export function linkCreated(customer: Customer, sent: Record<string, string | null>, subscription?: Subscription): MaxioLink {
   const subscriptions = subscription === undefined ? [] : [rememberNew(subscription)];

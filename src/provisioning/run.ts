@@ -13,6 +13,7 @@ import { unpackSeen } from './carry-over.ts';
 import { mapUser } from './mapping.ts';
 import { notBefore, type Patience } from './patience.ts';
 import type { Desired, Known, Seen } from './plan-types.ts';
+import { linkClaimed } from './remember.ts';
 
 /** The lease was lost while the run was at work: what it knows may be out of date, and it may write nothing more. */
 export class RunLost extends Error {
@@ -73,6 +74,7 @@ export class Run {
       const { quiet: _quiet, ...rest } = this.link;
       this.link = rest;
     }
+    if (this.link?.shown !== undefined) this.link = linkClaimed(this.link, mapUser(parts.record.attributes));
     this.open = parts.record.open;
     this.seen = { ...unpackSeen(parts.record, parts.nowMs), refused: new Map() };
     this.#runs = parts.runs;

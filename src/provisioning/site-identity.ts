@@ -22,6 +22,15 @@ export function isRefusedKey(error: unknown): boolean {
   return error instanceof MaxioError && error.kind === 'unauthorized';
 }
 
+/** How soon first contact is tried again. */
+export const CONTACT_WAIT: Readonly<Record<'unansweredMs' | 'refusedMs' | 'foreignMs', number>> = {
+  unansweredMs: 5_000,
+  /** Single refusals of a right key are on record, so it is tried again, but not often. */
+  refusedMs: 60_000,
+  /** A wrong key does not become right by itself, and every question is a call at somebody else's site. */
+  foreignMs: 300_000,
+};
+
 export class SiteIdentity {
   readonly #redis: Redis;
   readonly #key: string;

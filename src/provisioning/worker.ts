@@ -17,6 +17,8 @@ const CONCURRENCY = 8;
 const RUNS_IN_A_ROW_MAX = 5;
 /** Refusals of a whole lane are asked about again at the latest after this, since a reading can go out of date. */
 const LANE_PAUSE_MAX_MS = 30_000;
+/** People hear of it when so many workers in a row have gone away over one person; deploys and crashes of other causes are no news. */
+const UNFINISHED_TOLD = 3;
 /** A paused queue wakes a little late; the last stretch is waited out by the runs themselves, to the millisecond, so that no budget is left unused. */
 const WAKE_EARLY_MS = 1_000;
 
@@ -54,7 +56,7 @@ export class SiteWorker {
       // The lock is shorter than the lease, so a stalled bell never meets a lease that has outlived it by much.
       lockDuration: Math.floor((leaseMs * 2) / 3),
       stalledInterval: Math.floor(leaseMs / 3),
-      // A rolling deploy must not use up a person's bell; poisonous people are bounded by their attempts.
+      // A rolling deploy must not use up a person's bell; poisonous people are bounded by their attempts and by how many workers they end (reconcile.ts).
       maxStalledCount: 1_000,
       // Never reached; without any limiter a pause of the lane would stop only the worker that asked for it.
       limiter: { max: 1_000_000, duration: 1_000 },
@@ -72,16 +74,20 @@ export class SiteWorker {
     const { runs } = this.#parts;
     const lease = await runs.lease(job.data.userId);
     if (lease === undefined) return await later(job, token, 150 + Math.random() * 150);
+    // Before anything that could end this worker as well.
+    await this.#tellUnfinished(lease).catch((error: unknown) => {
+      this.#parts.logger.warn({ err: error, site: this.#parts.siteKey }, 'an unfinished run could not be told');
+    });
     await failpoint('after_lease');
     const stop = new AbortController();
     const lost = this.#keep(lease, stop);
     const ending = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
-    let outcome: Outcome;
+    let outcome: Outcome | undefined;
     try {
       outcome = await this.#runs(lease, ending);
     } finally {
       clearInterval(lost);
-      await runs.release(lease).catch(() => undefined);
+      await runs.release(lease, outcome?.kind === 'settled' || outcome?.kind === 'parked').catch(() => undefined);
     }
     await this.#conclude(lane, job, token, outcome);
   }
@@ -92,6 +98,18 @@ export class SiteWorker {
       outcome = await reconcile(lease, this.#parts, signal);
     }
     return outcome;
+  }
+
+  /** A worker has died, or stood still for too long, in the middle of a run for this person. Counted each time, told when it happens again and again. */
+  async #tellUnfinished({ id, unfinished: times, abandoned }: Lease): Promise<void> {
+    const { runs, logger, telemetry, siteKey } = this.#parts;
+    if (!abandoned) return;
+    telemetry.unfinishedRuns.inc({ site: siteKey });
+    if (times < UNFINISHED_TOLD) return;
+    logger.error({ site: siteKey, userId: id, times }, 'workers keep going away over one person');
+    const { record } = await runs.begin(id);
+    const what = `a worker went away while it was at work on this person, ${times} times by now`;
+    if (record !== undefined) await runs.tell(id, record.generation, { kind: 'run', what });
   }
 
   #keep(lease: Lease, stop: AbortController): NodeJS.Timeout {

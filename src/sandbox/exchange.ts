@@ -89,9 +89,11 @@ function stageFor(
 ): Stage {
   const { site } = premises;
   const epoch = premises.epoch;
+  // As at the door of a real server: a key that is changed while a request is at work ends nothing.
+  const authorized = isAuthorized(request.headers.authorization, site.apiKey);
   const act = (): Answer => {
     if (premises.epoch !== epoch) return notFound();
-    const answer = perform(premises, route, request);
+    const answer = authorized ? perform(premises, route, request) : accessDenied();
     if (entry.method !== 'GET' && answer.status < 300) {
       entry.applied = true;
       entry.appliedMs = steadyMs();
@@ -123,10 +125,9 @@ function supportCode(entry: LedgerEntry): string {
   return `SBX-${String(entry.seq).padStart(6, '0')}`;
 }
 
-/** Performs a request against the site: key first, then the path, then duplicate prevention, then the operation. */
+/** Performs a request of somebody with the key: first the path, then duplicate prevention, then the operation. */
 function perform(premises: Premises, route: Route | undefined, request: FastifyRequest): Answer {
   const { site } = premises;
-  if (!isAuthorized(request.headers.authorization, site.apiKey)) return accessDenied();
   if (!route) return notFound();
   if (request.body === UNREADABLE) return { status: 400 };
   const query = new URLSearchParams(request.url.split('?').slice(1).join('?'));

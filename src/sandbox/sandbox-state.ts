@@ -104,6 +104,16 @@ export class SandboxState {
     return { ...site.settings };
   }
 
+  /** Issues another API key; the one before opens nothing from now on. */
+  changeKey(apiKey: string): void {
+    this.#premises.site.apiKey = apiKey;
+  }
+
+  /** Answers as the site of another id from now on, as if the key had been issued by that one. */
+  becomeSite(id: number): void {
+    this.#premises.site.id = id;
+  }
+
   /** Adds customers and subscriptions without a request. Throws Error when a record is not acceptable. */
   seed(seed: Seed): { customers: CustomerJson[]; subscriptions: SubscriptionJson[] } {
     const { site } = this.#premises;

@@ -17,10 +17,10 @@ export interface Site {
   readonly clock: Clock;
   readonly settings: Settings;
   readonly products: readonly Product[];
-  readonly id: number;
+  id: number;
   readonly subdomain: string;
   readonly test: boolean;
-  readonly apiKey: string;
+  apiKey: string;
 }
 
 export interface Call {

@@ -7,7 +7,7 @@ import type { IndexedCustomer, IndexedSubscription, IndexSight } from '../direct
 import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
 import { confirm, presentFields } from '../provisioning/mapping.ts';
 import type { Desired, Known, LookAt, Seen, Step } from '../provisioning/plan-types.ts';
-import { carriesMark, linkCreated, rememberNew, rememberSeen, updateRemembered } from '../provisioning/remember.ts';
+import { carriesMark, linkClaimed, linkCreated, rememberNew, rememberSeen, updateRemembered } from '../provisioning/remember.ts';
 
 /** What is known about one person without asking Maxio. */
 export interface Sight {
@@ -39,6 +39,7 @@ export class DryMaxio {
       const { quiet: _quiet, ...rest } = this.link;
       this.link = rest;
     }
+    if (this.link?.shown !== undefined) this.link = linkClaimed(this.link, desired.mapped);
     this.open = record.open;
   }
 

@@ -11,10 +11,11 @@ import { MaxioError } from '../maxio/error.ts';
 import { NotMade } from '../provisioning/caller.ts';
 import { isOpen, type LinkPlan } from './link-plan.ts';
 import type { Newcomers } from './newcomers.ts';
+import type { Recovery } from './recovery.ts';
 
 /** Why a site is not released, and what to do first. */
 export class ReleaseRefused extends Error {
-  readonly error: 'survey-first' | 'links-open';
+  readonly error: 'survey-first' | 'links-open' | 'rebuild-first';
   readonly todo: string;
 
   constructor(error: ReleaseRefused['error'], detail: string, todo: string) {
@@ -38,6 +39,8 @@ export interface ReleaseOrder {
   requestId: string;
   /** Accept that people with an undecided twin are parked. */
   acceptUnlinked?: boolean | undefined;
+  /** What was lost stays lost: the site begins as one that nobody has met. */
+  asNew?: boolean | undefined;
 }
 
 export interface ReleaseParts {
@@ -46,6 +49,7 @@ export interface ReleaseParts {
   plan: LinkPlan;
   newcomers: Newcomers;
   runs: Pick<Runs, 'nowMs'>;
+  recovery: Pick<Recovery, 'obstacle' | 'end'>;
 }
 
 /** How long a release may take; whoever has asked is waiting. */
@@ -59,8 +63,10 @@ export class Release {
   }
 
   /** Let the site act. Repeating it changes nothing. @throws ReleaseRefused */
-  async release({ by, requestId, acceptUnlinked = false }: ReleaseOrder): Promise<Released> {
-    const { modes, index, plan } = this.#parts;
+  async release({ by, requestId, acceptUnlinked = false, asNew = false }: ReleaseOrder): Promise<Released> {
+    const { modes, index, plan, recovery } = this.#parts;
+    const obstacle = await recovery.obstacle(asNew);
+    if (obstacle !== undefined) throw new ReleaseRefused(obstacle.error, obstacle.detail, obstacle.todo);
     if ((await index.current()) === undefined) {
       throw new ReleaseRefused(
         'survey-first',
@@ -80,6 +86,7 @@ export class Release {
         'Decide with maxio-scim link plan and maxio-scim link apply, or release with --accept-unlinked: then these people are parked until somebody decides.',
       );
     }
+    await recovery.end({ by, requestId }, asNew);
     await modes.set('enforce', { by, why: 'released', requestId });
     return { mode: 'enforce', unreferenced, twins };
   }

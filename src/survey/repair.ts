@@ -50,6 +50,7 @@ const PATIENCE_MS = 10_000;
 const WHY_NOT = {
   busy: 'This person is being worked on at this moment. Ask again.',
   gone: 'This person is not in the directory.',
+  old: 'This leave is older than the recovery of the site; the person may be back. An operator has to decide.',
   moved: 'This person has changed meanwhile. Look for drift again.',
   pending: 'A change of this person is on its way or parked; it comes first.',
   held: 'The leave of this person waits for approval; decide about it first.',
@@ -134,6 +135,7 @@ export class Repairs {
     try {
       const record = await store.read(id);
       if (record === undefined) return 'gone';
+      if (order.by === 'drift' && (await this.#isOldLeave(record))) return 'old';
       const why = await this.#replan(record, lease, rows, order);
       if (why !== undefined) return why;
       await reports.noteRepairs(
@@ -149,6 +151,13 @@ export class Repairs {
     } finally {
       await runs.release(lease).catch(() => undefined);
     }
+  }
+
+  /** Whether somebody has left before this data was lost or set back. Data that was never lost has an epoch too: it began with the first contact. */
+  async #isOldLeave(record: UserRecord): Promise<boolean> {
+    const { store } = this.#parts;
+    if (intentOf(record) !== 'inactive' || record.modifiedAtMs >= store.witness.standing.epochAtMs) return false;
+    return (await store.guard(() => store.redis.hexists(`${store.prefix}site`, 'began'))) === 1;
   }
 
   async #replan(record: UserRecord, lease: Lease, rows: StoredDriftRow[], { by, requestId }: RepairOrder) {

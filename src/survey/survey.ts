@@ -50,6 +50,8 @@ export interface SurveyParts {
   logger: Logger;
   telemetry: Telemetry;
   eventsSettleMs?: number;
+  /** Asked when a site that nobody has met is read for the first time: how many of our people are there all the same. */
+  lostBySurvey: () => Promise<number>;
 }
 
 export class Survey implements Chore {
@@ -221,7 +223,9 @@ export class Survey implements Chore {
   async #conclude(notes: SurveyNotes): Promise<void> {
     const { index, modes, runs, logger, siteKey, telemetry } = this.#parts;
     const { unreferenced, customers, subscriptions } = await index.counts();
-    const was = await modes.read();
+    const met = await modes.read();
+    const orphans = met?.mode === 'observe' && met.by === 'start' ? await this.#parts.lostBySurvey() : 0;
+    const was = orphans === 0 ? met : await modes.read();
     const mayRelease = unreferenced === 0 && was?.mode === 'observe' && was.by === 'start';
     const requestId = `survey-${notes.pass}`;
     let mode: Mode | undefined = was?.mode;
@@ -230,7 +234,7 @@ export class Survey implements Chore {
       const order = { by: 'survey', why, requestId, onlyFrom: { mode: 'observe', by: 'start' } } as const;
       mode = (await modes.set('enforce', order)).mode;
     }
-    const detail = detailOf(unreferenced, mode, was?.releasedAtMs !== undefined);
+    const detail = orphans > 0 ? lostDetail(orphans) : detailOf(unreferenced, mode, was?.releasedAtMs !== undefined);
     const done = { state: 'done', finishedAtMs: await runs.nowMs(), customers, subscriptions, detail };
     if (!(await this.#note(done, notes))) return;
     await this.#tell('survey-done', notes.by, requestId, { customers, subscriptions, unreferenced, calls: notes.calls });
@@ -271,6 +275,11 @@ export class Survey implements Chore {
     const entry = { kind: 'operator', what, actor, ...(requestId === undefined ? {} : { requestId }), ...more } as const;
     await this.#parts.runs.tell('', 0, entry);
   }
+}
+
+function lostDetail(orphans: number): string {
+  const some = orphans === 1 ? '1 customer carries' : `${orphans} customers carry`;
+  return `${some} the mark of this service, and the directory does not know them: its data was lost. Next: maxio-scim recovery.`;
 }
 
 function detailOf(unreferenced: number, mode: Mode | undefined, released: boolean): string {

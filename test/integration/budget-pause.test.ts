@@ -81,6 +81,20 @@ test('F48 a refused key pauses from the first 401, half a minute and growing, an
   await Promise.all([grant(), grant(), grant(), grant()]);
 });
 
+test('F79 a new key need not wait for the end of the pause: one call finds out, the others wait for it, and only a pause for the key is cut short', async () => {
+  await call('unauthorized');
+  await budget.probeNow('throttled');
+  expect(await budget.take({ lane: 'urgent' })).toMatchObject({ granted: false, why: 'blocked', waitMs: 30_000 });
+  await budget.probeNow('unauthorized');
+  const probe = await grant();
+  expect(await budget.take({ lane: 'urgent' })).toMatchObject({ granted: false, why: 'blocked' });
+  await budget.release(probe.slot, 'answered');
+  await grant();
+  expect((await budget.peek()).blockedWhy).toBeUndefined();
+  await budget.probeNow('unauthorized');
+  expect((await budget.peek()).blockedWhy, 'nothing to cut short').toBeUndefined();
+});
+
 test('F41 only five failures in a row pause the site, and an answer in between starts the count anew', async () => {
   for (const result of [
     'failed',

@@ -86,7 +86,13 @@ describe('roles', () => {
       else expect(role, name).toBe('viewer');
     }
     const approvals = routes.filter(([, { role }]) => role === 'approver').map(([name]) => name);
-    expect(approvals).toEqual(['POST /release', 'POST /held/approve', 'POST /held/reject', 'POST /configuration/approve']);
+    expect(approvals).toEqual([
+      'POST /release',
+      'POST /held/approve',
+      'POST /held/reject',
+      'POST /configuration/approve',
+      'POST /import',
+    ]);
   });
 
   test('OPS_TOKEN may approve where nobody has a name, and may not where operators have', async () => {
@@ -228,6 +234,14 @@ describe('answers', () => {
       'POST /survey': [{ path: '/survey', body: {} }],
       'POST /mode': [{ path: '/mode', body: { mode: 'paused' } }],
       'POST /release': [{ path: '/release', body: { acceptUnlinked: true } }],
+      'GET /recovery': [{ path: '/recovery' }],
+      'POST /export': [
+        { path: '/export', body: {} },
+        { path: '/export', body: { cursor: '0' } },
+      ],
+      'POST /recovery/restored': [{ path: '/recovery/restored', body: {} }],
+      'POST /recovery/rebuild': [{ path: '/recovery/rebuild', body: { references: 'all' } }],
+      'POST /import': [{ path: '/import', body: { rows: [], end: true } }],
     };
     expect(Object.keys(requests).sort()).toEqual(routes.map(([name]) => name).sort());
     const seen: Record<string, unknown> = {};

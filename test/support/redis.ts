@@ -20,6 +20,8 @@ export interface TestRedisOptions {
   maxmemory?: string;
   /** Further settings of redis.conf, such as `{ requirepass: 'x' }`. */
   settings?: Record<string, string>;
+  /** Words put before the command of the server, such as `['env', 'LD_PRELOAD=…']`. What they name must become the server by `exec`. */
+  under?: readonly string[];
 }
 
 export interface TestRedis {
@@ -31,8 +33,8 @@ export interface TestRedis {
   connect(role?: RedisRole): Redis;
   /** Removes all keys. */
   flush(): Promise<void>;
-  /** Kills the server if it still runs and starts it again on the same directory and port. */
-  restart(): Promise<void>;
+  /** Kills the server if it still runs and starts it again on the same directory and port. @param under what it runs under from now on */
+  restart(under?: readonly string[]): Promise<void>;
   /** Ends the server as SIGKILL does: nothing is flushed or saved. */
   kill(): Promise<void>;
   /** Freezes the server (SIGSTOP): connections stay open, nothing answers. */
@@ -65,8 +67,8 @@ interface Running {
 }
 
 /** Starts one server and resolves when it accepts connections, its append-only file loaded. */
-function launch(binary: string, dir: string, args: string[]): Promise<Running> {
-  const holder = spawn('sh', ['-c', HOLDER, 'sh', binary, ...args], {
+function launch(binary: string, dir: string, args: string[], under: readonly string[]): Promise<Running> {
+  const holder = spawn('sh', ['-c', HOLDER, 'sh', ...under, binary, ...args], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...process.env, HOLDER_DIR: dir },
     detached: true,
@@ -129,11 +131,12 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   ];
 
   let port = 0;
+  let under = options.under ?? [];
   let running: Running | undefined;
   for (let attempt = 1; !running; attempt++) {
     port = await freePort();
     try {
-      running = await launch(binary, dir, args(port));
+      running = await launch(binary, dir, args(port), under);
     } catch (err) {
       // Another process may have taken the port between the probe and the start.
       if (attempt >= 5) {
@@ -173,9 +176,10 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
       await redis.flushall();
       redis.disconnect();
     },
-    restart: async () => {
+    restart: async (next = under) => {
       await kill();
-      running = await launch(binary, dir, args(port));
+      under = next;
+      running = await launch(binary, dir, args(port), under);
     },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),

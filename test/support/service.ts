@@ -108,6 +108,11 @@ export class Service {
     await this.waitForEnd();
   }
 
+  /** Send a signal that the process is meant to outlive. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Make one SCIM request. @param path below /scim/v2 */
   async scim(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await fetch(`${this.url}/scim/v2${path}`, {

@@ -166,7 +166,7 @@ export class Simulation {
   }
 
   async run(): Promise<Outcome> {
-    const lease = { id: this.record.id, key: 'lease', token: 't' };
+    const lease = { id: this.record.id, key: 'lease', token: 't', unfinished: 0, abandoned: false };
     const outcome = await reconcile(lease, this.#parts, new AbortController().signal);
     this.story.push(`run: ${outcome.kind} ${outcome.reason ?? ''}`);
     return outcome;

@@ -127,6 +127,20 @@ describe('a log line', () => {
   });
 });
 
+describe('a secret that is replaced while the process runs', () => {
+  it('F79 S13: neither the new, nor the one before, nor one that was only tried is ever printed', () => {
+    const secret = new Secret('first-key-0123');
+    const { logger, lines } = listening({ secrets: [secret] });
+    logger.info('first-key-0123 second-key-4567 tried-key-89ab');
+    secret.hide('tried-key-89ab');
+    secret.replace('second-key-4567');
+    logger.info(`first-key-0123 second-key-4567 tried-key-89ab ${Buffer.from('first-key-0123:x').toString('base64')}`);
+    expect(lines[0]).toContain('[secret] second-key-4567 tried-key-89ab');
+    expect(lines[1]).toContain('[secret] [secret] [secret] [secret]');
+    expect(secret.reveal()).toBe('second-key-4567');
+  });
+});
+
 describe('errors of the libraries', () => {
   it('S13: undici leaks no authorization', async () => {
     const { logger, lines } = listening();

@@ -214,3 +214,18 @@ test('S12 a base URL can only be this machine', () => {
   ];
   for (const url of refused) expect(() => at(url), url).toThrow(TypeError);
 });
+
+test('F79 a refusal of a key that was replaced while the call was at work is no news about the key there is', async () => {
+  const apiKey = new Secret(API_KEY);
+  const client = new MaxioClient({ region: 'us', subdomain: 'acme', apiKey, baseUrl: maxio.url });
+  maxio.answer((socket, asked) => {
+    apiKey.replace('another-key-0123');
+    whole(401, `no, ${API_KEY}`)(socket, asked);
+  });
+  const late = await failure(client.updateCustomer('1', { first_name: 'A' }));
+  expect(late).toMatchObject({ kind: 'unavailable', status: 401, sent: true, answered: true });
+  expect(inspect(late)).not.toContain(API_KEY);
+  maxio.answer(whole(401, 'no'));
+  expect((await failure(client.readSite())).kind, 'the new one is refused, too').toBe('unauthorized');
+  await client.close();
+});

@@ -36,6 +36,7 @@ const reading: SiteReading = {
   survey: { state: 'done', detail: 'Everybody is known.' },
   drift: { state: 'done', at: '2026-11-20T03:00:00.000Z', counts: { 'fields-differ': 3 } },
   configurationWaiting: true,
+  recovery: null,
   tokenExpires: '2026-12-01T23:59:59.999Z',
   lateAfterSeconds: 300,
   inFlight: 1,

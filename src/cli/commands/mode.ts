@@ -15,6 +15,7 @@ type Mode = (typeof MODES)[number];
 interface ModeOptions extends Options {
   why?: string;
   acceptUnlinked?: boolean;
+  asNew?: boolean;
 }
 
 const WORDS: Record<Mode, string> = {
@@ -88,7 +89,10 @@ async function release(options: ModeOptions): Promise<void> {
     remark([...renderSurvey(survey.answer), '', ...renderPlan(plan.answer), '']);
     await confirmed(options, `Let this happen at Maxio, for ${plain(plan.answer.site)}?`);
   }
-  const body = bodyOf(options, options.acceptUnlinked === true ? { acceptUnlinked: true } : {});
+  const body = bodyOf(options, {
+    ...(options.acceptUnlinked === true ? { acceptUnlinked: true } : {}),
+    ...(options.asNew === true ? { asNew: true } : {}),
+  });
   const { raw, answer } = await ask(target, { method: 'POST', path: '/release', body, shape: releaseAnswer });
   print(options, raw, () => [
     `${plain(answer.site)} is in ${plain(answer.mode)}: ${WORDS.enforce}.`,
@@ -122,6 +126,7 @@ export function addModeCommands(program: Command): void {
     .command('release')
     .description('let a surveyed site be written to, after a look at what would happen')
     .option('--accept-unlinked', 'even if people have namesakes at Maxio that nobody has decided about; they are parked')
+    .option('--as-new', 'after a loss: begin as a site that nobody has met; what was lost stays lost')
     .option(...YES)
     .option(...SITE)
     .action((_options: Options, command: Command) => release(command.optsWithGlobals()));

@@ -57,6 +57,7 @@ export const modeRoutes: ApiRoute[] = [
     body: z.strictObject({
       site: siteKey.optional(),
       acceptUnlinked: z.boolean().optional().describe('Whoever has a twin at Maxio without a decision is parked.'),
+      asNew: z.boolean().optional().describe('What was lost stays lost: the site begins as one that nobody has met.'),
     }),
     answer: shape(
       'Released',
@@ -68,13 +69,14 @@ export const modeRoutes: ApiRoute[] = [
       }),
     ),
     errors: {
+      'rebuild-first': [409, 'the data of the site was lost, and nothing was put back'],
       'survey-first': [409, 'no survey has finished'],
       'links-open': [409, 'twins are without a decision; acceptUnlinked parks their people'],
     },
     logged: ({ unreferenced, twins }) => ({ unreferenced, twins }),
     async run({ body, operator, requestId, parts }) {
       const site = oneSite(parts, body.site);
-      const order = { by: operator.name, requestId, acceptUnlinked: body.acceptUnlinked ?? false };
+      const order = { by: operator.name, requestId, acceptUnlinked: body.acceptUnlinked ?? false, asNew: body.asNew ?? false };
       const { unreferenced, twins } = await site.release.release(order);
       return { site: site.key, mode: 'enforce' as const, unreferenced, twins };
     },

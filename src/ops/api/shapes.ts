@@ -130,7 +130,11 @@ export const heldPerson = shape(
     userName: z.string(),
     leftAt: moment,
     deleted: z.boolean(),
-    why: z.string().describe('The limit of the guard that was passed: hour, day or revenue.'),
+    why: z
+      .string()
+      .describe(
+        'The limit of the guard that was passed: hour, day or revenue; restored: the leave is older than a loss of data.',
+      ),
     subscriptions: count.describe('Managed subscriptions that would end.'),
     monthlyCents: cents,
     requestId: z.string().describe('The request of the identity provider that asked for it.'),

@@ -3,6 +3,7 @@
  * Refuses to judge (health.ts) and to read anything twice.
  */
 import { z } from 'zod';
+import { RECOVERIES } from '../../directory/witness.ts';
 import { type ApiParts, type ApiRoute, route } from './route.ts';
 import { mode, moment, notice, shape } from './shapes.ts';
 
@@ -46,6 +47,10 @@ const siteStatus = shape(
     }),
     survey: z.object({ state: z.string(), detail: z.string() }),
     drift: z.object({ state: z.string(), at: moment.nullable(), counts: z.record(z.string(), count) }),
+    recovery: z
+      .enum(RECOVERIES)
+      .nullable()
+      .describe('Where the site stands after its data was lost or set back; null: nothing is wrong.'),
     configurationWaiting: z.boolean(),
     tokenExpires: moment.nullable(),
     lateAfterSeconds: count.describe('A leaver who waits longer waits too long.'),

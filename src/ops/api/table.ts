@@ -7,6 +7,7 @@ import { linksRoutes } from './links-routes.ts';
 import { modeRoutes } from './mode-routes.ts';
 import { parkedRoutes } from './parked-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
+import { recoveryRoutes } from './recovery-routes.ts';
 import type { ApiRoute } from './route.ts';
 import { statusRoutes } from './status-routes.ts';
 
@@ -19,5 +20,6 @@ export const ROUTES: readonly ApiRoute[] = [
   ...driftRoutes,
   ...heldRoutes,
   ...configurationRoutes,
+  ...recoveryRoutes,
   ...careRoutes,
 ];

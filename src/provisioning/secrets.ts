@@ -1,0 +1,110 @@
+/**
+ * Owns taking over the secrets of sites that have changed in their files while this process runs: looked at every 15 seconds, and at once when asked.
+ * Refuses to read them (config.ts does) and to know what a key opens (Site.takeKey). Whatever else has changed in the configuration waits for a restart.
+ */
+import { type Config, ConfigError, type SiteConfig } from '../config.ts';
+import type { Logger } from '../logger.ts';
+import type { Secret } from '../secret.ts';
+import type { KeyTrial } from './key-trial.ts';
+
+/** A new secret is in use at the latest 60 s after it was written, the calls that try it included. */
+const LOOK_MS = 15_000;
+/** Single refusals of a right key are on record, so it is tried again, but not often. */
+const REFUSED_MS = 60_000;
+
+const UNUSED: Record<Exclude<KeyTrial, 'ours'>, string> = {
+  unanswered: 'the new API key could not be tried yet; the one before stays in use',
+  refused: 'Maxio refuses the new API key; the one before stays in use. Check the file; it is tried again every minute',
+  foreign: 'the new API key opens another Maxio site; the one before stays in use. Put the key of this site into the file',
+};
+
+interface Keyed {
+  config: SiteConfig;
+  takeKey(fresh: Secret): Promise<KeyTrial>;
+}
+
+export interface SecretsParts {
+  /** Reads the whole configuration anew. @throws ConfigError */
+  reread: () => Config;
+  sites: readonly Keyed[];
+  logger: Logger;
+}
+
+export class Secrets {
+  readonly #parts: SecretsParts;
+  readonly #refused = new Map<Keyed, { key: string; againMs: number }>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  /** What was last said of a configuration that cannot be read, so that it is not said every time. */
+  #told = '';
+
+  constructor(parts: SecretsParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.look(), LOOK_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Take over what is new, one look at a time. */
+  async look(): Promise<void> {
+    this.#looking ??= this.#once().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
+  }
+
+  async #once(): Promise<void> {
+    const fresh = this.#read();
+    if (fresh === undefined) return;
+    for (const site of this.#parts.sites) {
+      const now = fresh.sites.find(({ key }) => key === site.config.key);
+      if (now === undefined) continue;
+      this.#replace(site, 'SCIM_TOKEN', site.config.scimToken, now.scimToken);
+      this.#replace(site, 'MAXIO_WEBHOOK_KEY', site.config.webhookKey, now.webhookKey);
+      await this.#takeKey(site, now.apiKey);
+    }
+  }
+
+  #read(): Config | undefined {
+    try {
+      const fresh = this.#parts.reread();
+      this.#told = '';
+      return fresh;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      if (error.message !== this.#told)
+        this.#parts.logger.error({ err: error }, 'secrets were not read again; what is in use stays in use');
+      this.#told = error.message;
+      return undefined;
+    }
+  }
+
+  #replace({ config }: Keyed, setting: string, used: Secret | undefined, fresh: Secret | undefined): void {
+    if (used === undefined || fresh === undefined || used.reveal() === fresh.reveal()) return;
+    used.replace(fresh.reveal());
+    this.#parts.logger.info({ site: config.key, setting }, 'a secret was replaced');
+  }
+
+  async #takeKey(site: Keyed, fresh: Secret): Promise<void> {
+    const key = fresh.reveal();
+    if (key === site.config.apiKey.reveal()) return;
+    const refused = this.#refused.get(site);
+    if (refused?.key === key && performance.now() < refused.againMs) return;
+    const trial = await site.takeKey(fresh);
+    this.#refused.delete(site);
+    if (trial === 'refused' || trial === 'foreign') this.#refused.set(site, { key, againMs: performance.now() + REFUSED_MS });
+    this.#tell(site.config.key, trial);
+  }
+
+  #tell(site: string, trial: KeyTrial): void {
+    const fields = { site, setting: 'MAXIO_API_KEY' };
+    const { logger } = this.#parts;
+    if (trial === 'ours') logger.info(fields, 'a secret was replaced');
+    else logger.error(fields, UNUSED[trial]);
+  }
+}

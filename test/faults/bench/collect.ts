@@ -1,0 +1,164 @@
+/**
+ * Owns the gathering of evidence once a history is over, and the waiting for quiet before. Reads Redis past the proxy, the sandbox directly,
+ * the processes over HTTP and by what they have printed. Refuses to judge.
+ */
+import { type Job, Queue } from 'bullmq';
+import { decodeAudit } from '../../../src/directory/audit.ts';
+import type { MaxioLink, OpenStep, RunState } from '../../../src/directory/record.ts';
+import { queuePrefix } from '../../../src/provisioning/queue.ts';
+import type { CustomerJson } from '../../../src/sandbox/customer-json.ts';
+import type { SubscriptionJson } from '../../../src/sandbox/subscription-json.ts';
+import type { UserAttributes } from '../../../src/scim/types.ts';
+import { API_KEY, OPS_TOKEN, SCIM_TOKEN } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
+import { type Cluster, PREFIX, PRODUCT, SITE } from './cluster.ts';
+import { CANARY, type Driver } from './driver.ts';
+import type { AuditRow, Bell, Evidence, ProcessFigures, Settings, StoredPerson, Text } from './evidence.ts';
+
+export const SETTINGS: Settings = {
+  product: PRODUCT,
+  policy: 'cancel',
+  callsPerWindow: 10_000,
+  windowMs: 3_600_000,
+  concurrency: 4,
+  // A quarter of the unknown-outcome time of the cluster.
+  sendGraceMs: 1_500,
+  slackMs: 50,
+  canaries: [CANARY, API_KEY, SCIM_TOKEN, OPS_TOKEN],
+  rssBytesMax: 600_000_000,
+  openFilesMax: 200,
+  warnLinesPerSecondMax: 100,
+  bellsPerPersonMax: 2,
+};
+
+/** Waits until nothing is pending and no call is on its way; what is not there in time shows in the evidence. */
+export async function waitForQuiet(cluster: Cluster, timeoutMs: number): Promise<Evidence['quiet']> {
+  const startedMs = performance.now();
+  const quiet = async (): Promise<boolean> =>
+    (await cluster.commands.zcard(`${PREFIX}dirty`)) === 0 &&
+    cluster.sandbox.state.ledger().every(({ finishedMs }) => finishedMs !== null);
+  const reached = await until('nothing is pending', quiet, { timeoutMs, everyMs: 100 }).catch(() => false);
+  return { reached, waitedMs: performance.now() - startedMs };
+}
+
+/** Lists the bells that wait or ring now, and what their jobs hold. */
+export async function readBells(cluster: Cluster): Promise<{ bells: Bell[]; texts: Text[] }> {
+  const bells: Bell[] = [];
+  const texts: Text[] = [];
+  for (const lane of ['urgent', 'normal']) {
+    const queue = new Queue(lane, { connection: cluster.redis.connect('queue'), prefix: queuePrefix(SITE) });
+    // One job may be seen twice while it moves from list to list, or end between the list and its reading.
+    const jobs = new Map<string | undefined, Job>();
+    for (const job of await queue.getJobs(['waiting', 'active', 'delayed', 'prioritized'])) if (job) jobs.set(job.id, job);
+    for (const { data } of jobs.values()) bells.push({ lane, userId: String((data as { userId?: string } | undefined)?.userId) });
+    for (const job of await queue.getJobs(['failed'])) if (job) jobs.set(job.id, job);
+    for (const job of jobs.values()) {
+      texts.push({ where: `job in ${lane}`, text: JSON.stringify(job.data ?? null) + String(job.failedReason ?? '') });
+    }
+    await queue.close();
+  }
+  return { bells, texts };
+}
+
+export interface Gathered {
+  cluster: Cluster;
+  driver: Driver;
+  quiet: Evidence['quiet'];
+  /** As sampled under load. */
+  bells: Bell[];
+  foreign: { customers: CustomerJson[]; subscriptions: SubscriptionJson[] };
+  settings?: Partial<Settings>;
+}
+
+/** Gathers everything the checker wants to see. */
+export async function collect({ cluster, driver, quiet, bells, foreign, settings }: Gathered): Promise<Evidence> {
+  const { state } = cluster.sandbox;
+  const { texts: jobs } = await readBells(cluster);
+  const keys = await cluster.commands.keys('*');
+  return {
+    settings: { ...SETTINGS, ...settings },
+    acks: driver.acks,
+    ledger: state.ledger(),
+    customers: state.customers(),
+    subscriptions: state.subscriptions(),
+    people: await readPeople(cluster),
+    ...(await readAudit(cluster)),
+    bells,
+    texts: [
+      ...driver.errorBodies,
+      ...jobs,
+      { where: 'names of keys', text: keys.join('\n') },
+      ...cluster.processes.map(({ name, output }) => ({ where: `log of ${name}`, text: output })),
+      ...(await readMetrics(cluster)),
+    ],
+    processes: cluster.processes.map((each) => figuresOf(each.name, each.output, each.figures())),
+    foreign,
+    quiet,
+  };
+}
+
+async function readMetrics(cluster: Cluster): Promise<Text[]> {
+  const running = cluster.processes.filter((each) => each.running);
+  return await Promise.all(
+    running.map(async ({ name, url }) => {
+      const headers = { authorization: `Bearer ${OPS_TOKEN}` };
+      const text = await fetch(`${url}/metrics`, { headers, signal: AbortSignal.timeout(5_000) }).then(
+        (answer) => answer.text(),
+        () => '',
+      );
+      return { where: `metrics of ${name}`, text };
+    }),
+  );
+}
+
+async function readPeople({ commands }: Cluster): Promise<StoredPerson[]> {
+  const members = async (list: string): Promise<Set<string>> => new Set(await commands.zrange(`${PREFIX}${list}`, '0', '-1'));
+  const [dirty, parked, held, exempt] = await Promise.all(['dirty', 'parked', 'held', 'exempt'].map(members));
+  const people: StoredPerson[] = [];
+  for (const key of await commands.keys(`${PREFIX}user:*`)) {
+    const fields = await commands.hgetall(key);
+    const { id = '', attrs = '{}', reference = '', run, link } = fields;
+    const known = (link === undefined ? null : JSON.parse(link)) as MaxioLink | null;
+    const attributes = JSON.parse(attrs) as UserAttributes & { name?: { familyName?: string }; title?: string };
+    const { reason } = (run === undefined ? {} : JSON.parse(run)) as Partial<RunState>;
+    people.push({
+      id,
+      reference,
+      ...(known === null ? {} : { customerId: Number(known.customerId) }),
+      generation: Number(fields.gen),
+      active: attributes.active,
+      familyName: attributes.name?.familyName ?? '',
+      title: attributes.title ?? '',
+      deleted: fields.deleted === '1',
+      dirty: dirty?.has(id) === true,
+      parked: parked?.has(id) === true,
+      ...(reason === undefined ? {} : { parkedFor: reason }),
+      held: held?.has(id) === true,
+      exempt: exempt?.has(id) === true,
+      open: (JSON.parse(fields.open ?? '[]') as OpenStep[]).map(({ kind }) => kind),
+    });
+  }
+  return people;
+}
+
+async function readAudit({ commands }: Cluster): Promise<{ audit: AuditRow[]; auditSeq: number }> {
+  const rows = await commands.xrange(`${PREFIX}audit`, '-', '+');
+  const audit = rows.map(([, fields]) => {
+    const { seq, atMs, generation, entry } = decodeAudit(fields);
+    return { seq, atMs, user: fields[fields.indexOf('user') + 1] ?? '', generation, entry };
+  });
+  return { audit, auditSeq: Number((await commands.hget(`${PREFIX}auditClock`, 'seq')) ?? 0) };
+}
+
+const LOUD = new Set(['warn', 'error', 'fatal']);
+
+function figuresOf(name: string, output: string, now: { rssBytes: number; openFiles: number }): ProcessFigures {
+  const perSecond = new Map<string, number>();
+  for (const line of output.split('\n')) {
+    if (!line.startsWith('{')) continue;
+    const level = /"level":"(\w+)"/.exec(line)?.[1] ?? '';
+    const second = /"time":"([^".]+)/.exec(line)?.[1] ?? '';
+    if (LOUD.has(level)) perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
+  }
+  return { name, ...now, warnLinesPerSecond: Math.max(0, ...perSecond.values()) };
+}
