@@ -46,10 +46,10 @@ test('120 fixed histories end without a violation, and come by everything that t
   expect([...met]).toEqual(expect.arrayContaining(EVERYTHING));
 }, 120_000);
 
-test('120 histories that nobody has seen before end without a violation', async () => {
+test('30 histories that nobody has seen before end without a violation', async () => {
   const first = Date.now() % 1_000_000_000;
-  console.log(`simulation: seeds ${first} to ${first + 119}`);
-  for (let seed = first; seed < first + 120; seed += 1) await clean(historyOf(seed));
+  console.log(`simulation: seeds ${first} to ${first + 29}`);
+  for (let seed = first; seed < first + 30; seed += 1) await clean(historyOf(seed));
 }, 120_000);
 
 for (const { name, history } of regressions as { name: string; history: History }[]) {

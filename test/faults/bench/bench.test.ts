@@ -1,6 +1,7 @@
 /**
  * The bounded selection of random histories that `npm test` plays: whole clusters of real processes under load, killed, stopped and cut off by seed, and the
- * checker's verdict on what is left. `npm run soak` plays as many as there is time for; seeds that have failed there are played here ever after.
+ * checker's verdict on what is left. Fixed seeds here: `npm run soak` plays seeds that nobody has chosen, as many as there is time for, and those that have
+ * failed there are played here ever after.
  */
 import { describe, expect, test } from 'vitest';
 import type { FaultName } from './fault-kinds.ts';
@@ -36,10 +37,8 @@ describe('random histories', () => {
     expectKept(await runHistory({ ...SMALL, seed: 28, kinds: ['cut-replies', 'freeze-redis', 'stop-worker', 'stop-api'] }));
   });
 
-  test('faults of every kind by a seed that nobody has chosen', PATIENCE, async () => {
-    const seed = Math.floor(Math.random() * 1_000_000_000);
-    console.log(`seed ${seed}`);
-    expectKept(await runHistory({ ...SMALL, seed }));
+  test('faults of every kind', PATIENCE, async () => {
+    expectKept(await runHistory({ ...SMALL, seed: 7000 }));
   });
 });
 
