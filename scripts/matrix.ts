@@ -150,7 +150,9 @@ function listTests(): Named[] {
   if (status !== 0 || !existsSync(file)) throw new Error(`vitest list failed: ${stderr}`);
   const listed = JSON.parse(readFileSync(file, 'utf8')) as { name: string; file: string }[];
   rmSync(folder, { recursive: true });
-  return listed.flatMap(({ name, file: path }) => {
+  // vitest lists files as it comes by them.
+  const inOrder = listed.toSorted((a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)));
+  return inOrder.flatMap(({ name, file: path }) => {
     const at = relative(ROOT, path);
     const title = name.split(' > ').at(-1) ?? name;
     if (title.includes('%s')) {
