@@ -18,34 +18,19 @@ import {
   subscriptionAnswer,
   subscriptionsAnswer,
 } from './parse.ts';
-import type {
-  Customer,
-  CustomerFields,
-  EventQuery,
-  MaxioEvent,
-  NewSubscription,
-  Product,
-  SiteFacts,
-  Subscription,
+import {
+  CUSTOMER_FIELDS,
+  type Customer,
+  type CustomerFields,
+  type EventQuery,
+  type MaxioEvent,
+  type NewSubscription,
+  type Product,
+  type SiteFacts,
+  type Subscription,
 } from './types.ts';
 
 export type { MaxioClientOptions, MaxioSite } from './connection.ts';
-
-/** The only customer fields that can reach Maxio, whatever an object carries besides (OWASP API3, mass assignment). */
-const WRITABLE = [
-  'first_name',
-  'last_name',
-  'email',
-  'organization',
-  'phone',
-  'address',
-  'address_2',
-  'city',
-  'state',
-  'zip',
-  'country',
-  'locale',
-] as const satisfies readonly (keyof CustomerFields)[];
 
 /** The largest page of any list. */
 const PER_PAGE = '200';
@@ -57,7 +42,7 @@ function changedSince(since: Date | undefined): Record<string, string> {
 }
 
 function writable(fields: CustomerFields): CustomerFields {
-  return Object.fromEntries(WRITABLE.filter((key) => fields[key] !== undefined).map((key) => [key, fields[key]]));
+  return Object.fromEntries(CUSTOMER_FIELDS.filter((key) => fields[key] !== undefined).map((key) => [key, fields[key]]));
 }
 
 export class MaxioClient {

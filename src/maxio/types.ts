@@ -20,6 +20,22 @@ export interface CustomerFields {
   locale?: string | null;
 }
 
+/** The only customer fields that can reach Maxio, whatever an object carries besides (OWASP API3, mass assignment), and that are compared with it. */
+export const CUSTOMER_FIELDS = [
+  'first_name',
+  'last_name',
+  'email',
+  'organization',
+  'phone',
+  'address',
+  'address_2',
+  'city',
+  'state',
+  'zip',
+  'country',
+  'locale',
+] as const satisfies readonly (keyof CustomerFields)[];
+
 export interface Customer extends Required<CustomerFields> {
   id: string;
   reference: string | null;

@@ -1,21 +1,6 @@
 /** Owns how a customer or a subscription, as Maxio answered it, becomes a row of the survey index. Pure. Keeps nothing that nobody asks the index for. */
 import type { CustomerRow, SubscriptionRow } from '../directory/survey-index.ts';
-import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
-
-const FIELDS = [
-  'first_name',
-  'last_name',
-  'email',
-  'organization',
-  'phone',
-  'address',
-  'address_2',
-  'city',
-  'state',
-  'zip',
-  'country',
-  'locale',
-] as const satisfies readonly (keyof CustomerFields)[];
+import { CUSTOMER_FIELDS, type Customer, type Subscription } from '../maxio/types.ts';
 
 export function customerRow(customer: Customer): CustomerRow {
   return {
@@ -23,7 +8,7 @@ export function customerRow(customer: Customer): CustomerRow {
     reference: customer.reference === '' ? null : customer.reference,
     email: customer.email,
     name: `${customer.first_name} ${customer.last_name}`.trim(),
-    fields: Object.fromEntries(FIELDS.map((name) => [name, customer[name]])),
+    fields: Object.fromEntries(CUSTOMER_FIELDS.map((name) => [name, customer[name]])),
     createdAt: customer.created_at,
     updatedAt: customer.updated_at,
   };
