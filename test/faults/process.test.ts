@@ -30,7 +30,14 @@ let sandbox: Sandbox;
 const services: Service[] = [];
 
 async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({
+  const service = await spawned(env);
+  await service.ready();
+  return service;
+}
+
+/** One that may be gone before it is ready: work for its failpoint is waiting already. */
+async function spawned(env: Record<string, string>): Promise<Service> {
+  const service = await Service.spawn({
     redisUrl: redis.url,
     sandboxUrl: sandbox.url,
     env: { ...ENV, ...env },
@@ -221,7 +228,7 @@ describe('workers that die over one person, again and again', () => {
     const api = await start({ ROLE: 'api' });
     const id = await created(api, person(1));
     for (let kill = 1; kill <= 5; kill += 1) {
-      const doomed = await start({ ROLE: 'worker', FAILPOINT: 'after_lease:kill' });
+      const doomed = await spawned({ ROLE: 'worker', FAILPOINT: 'after_lease:kill' });
       expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
     }
     const heir = await start({ ROLE: 'worker' });
@@ -250,8 +257,7 @@ describe('workers that die over one person, again and again', () => {
       MEMORY_HOG: poison.externalId,
     };
     const crash = async (): Promise<void> => {
-      const doomed = await Service.spawn({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: hog });
-      services.push(doomed);
+      const doomed = await spawned(hog);
       const { code, signal } = await doomed.waitForEnd();
       expect(signal ?? code).not.toBe(0);
       expect(doomed.output.join('')).toContain('out of memory');

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { person } from '../support/people.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { RedisMonitor } from '../support/redis-monitor.ts';
 import { OpsDoor } from '../support/rollout.ts';
 import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
 import { joinAll, setActive } from '../support/steps.ts';
@@ -171,9 +172,7 @@ describe('who is believed', () => {
     const service = await start();
     await contact();
     const calls = sandbox.state.ledger().length;
-    const monitor = await redis.connect().monitor();
-    const given: string[] = [];
-    monitor.on('monitor', (_time: string, args: string[]) => given.push(args.join(' ')));
+    const monitor = await RedisMonitor.start(redis.url);
     const statuses = new Map<number, number>();
     for (let batch = 0; batch < 100; batch += 1) {
       const answers = await Promise.all(
@@ -183,7 +182,7 @@ describe('who is believed', () => {
     }
     expect([...statuses.keys()].sort()).toEqual([401, 429]);
     expect(statuses.get(429)).toBeGreaterThan(4_000);
-    monitor.disconnect();
+    const given = monitor.stop();
     expect(given.length).toBeGreaterThan(0);
     expect(given.filter((command) => /touchedNews|:webhook:/.test(command))).toEqual([]);
     expect(sandbox.state.ledger().length).toBe(calls);

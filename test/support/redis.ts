@@ -5,12 +5,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Redis } from 'ioredis';
 import { connectRedis, type RedisRole } from '../../src/redis.ts';
+import { freePort } from './free-port.ts';
 import { INSTALL_REDIS, redisBinary } from './redis-binary.ts';
 
 export interface TestRedisOptions {
@@ -47,19 +47,6 @@ export interface TestRedis {
 
 const HOLDER =
   '"$@" & pid=$!; echo "pid $pid"; read -r word; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; [ "$word" = keep ] || rm -rf "$HOLDER_DIR"';
-
-/** Asks the kernel for a free loopback port. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 interface Running {
   holder: ChildProcess;

@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -104,18 +104,5 @@ export class ServiceProcess {
     if (this.pid === undefined || !existsSync(folder)) return { rssBytes: 0, openFiles: 0 };
     const rss = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`${folder}/status`, 'utf8'))?.[1];
     return { rssBytes: Number(rss ?? 0) * 1_024, openFiles: readdirSync(`${folder}/fd`).length };
-  }
-}
-
-/** Below the range from which systems take the near ends of connections: a port must still be free when its process comes back. */
-const PORTS = { from: 20_000, to: 32_000 };
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
-    const server = createServer().listen(port, '127.0.0.1');
-    const free = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)]);
-    server.close();
-    if (free) return port;
   }
 }

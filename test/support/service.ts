@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { vi } from 'vitest';
+import { freePort } from './free-port.ts';
 
 export const SCIM_TOKEN = 'e2e-scim-token-7f3a9c51d0';
 export const OPS_TOKEN = 'e2e-ops-token-b82e64f19a';
@@ -159,14 +159,4 @@ export class Service {
   #exit(): string {
     return this.ended ? `the process has ended: ${this.output.join('').slice(-2_000)}` : 'not listening yet';
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
