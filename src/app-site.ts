@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from './config.ts';
 import { Holds } from './directory/holds.ts';
 import { sitePrefix } from './directory/keys.ts';
+import { newerReleaseAt } from './directory/newer-release.ts';
 import { intentOf, type UserRecord } from './directory/record.ts';
 import { Runs } from './directory/runs.ts';
 import { SiteModes } from './directory/site-mode.ts';
@@ -93,6 +94,7 @@ export class Site {
         telemetry.guardTrips.inc({ site: site.key, guard: why });
         logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
       },
+      onNewer: (schema) => logger.error({ site: site.key }, newerReleaseAt(site.key, schema)),
     });
     this.#witnessFile = WitnessFile.open(parts.config.witnessFile, { site: site.key, witness: this.store.witness, logger });
     this.runs = new Runs(this.store, { leaseMs: site.leaseSeconds * 1_000 });
@@ -151,7 +153,8 @@ export class Site {
     if (works) {
       this.#sweep = new Sweep({ site: site.key, runs, bells, logger, telemetry, beat });
       this.#sweep.start();
-      const confirmed = (): boolean => this.identity.current.kind === 'confirmed';
+      // One that cannot read everybody leaves the rounds to those of the newer release.
+      const confirmed = (): boolean => this.identity.current.kind === 'confirmed' && this.store.witness.newer === undefined;
       this.#rounds = new Rounds({
         siteKey: site.key,
         redis: commands,
@@ -237,14 +240,15 @@ export class Site {
     await this.bells.ring(lane, userId);
   }
 
-  /** Stop working: no new runs, those at work may end, connections close last. */
-  async close(graceMs: number): Promise<void> {
+  /** Stop working: no new runs, those at work may end, connections close last. @param served until then bells are rung */
+  async close(graceMs: number, served: PromiseLike<void>): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#contact);
     this.store.witness.close();
     this.#witnessFile?.close();
     this.#sweep?.close();
     await Promise.all([this.#rounds?.close(), this.#worker?.close(graceMs), this.watch.configuration.close()]);
+    await served;
     await this.bells.close();
     await this.client.close();
   }

@@ -84,12 +84,8 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
         ...(at === 0 ? { redisState: () => capacity } : {}),
       }),
   );
-  const server = createServer({
-    config,
-    logger,
-    telemetry,
-    sites: config.role === 'worker' ? [] : sites.map((site) => doorOf(site, capacity)),
-  });
+  const doors = config.role === 'worker' ? [] : sites.map((site) => doorOf(site, capacity));
+  const server = createServer({ config, logger, telemetry, sites: doors, leaving: () => vital.draining });
   await server.register(webhookRoutes, {
     doors: config.role === 'worker' ? [] : sites.flatMap(webhookDoorOf),
     onAnswer: (site, answer) => telemetry.webhooks.inc({ site, answer }),
@@ -109,7 +105,8 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
       vital.draining = true;
       secrets.close();
       await sleep(config.shutdownDelaySeconds * 1_000);
-      const ended = Promise.all([server.close(), ...sites.map((site) => site.close(RUN_GRACE_MS))]);
+      const served = server.close();
+      const ended = Promise.all([served, ...sites.map((site) => site.close(RUN_GRACE_MS, served))]);
       await Promise.race([ended, sleep(RUN_GRACE_MS + CLOSE_MARGIN_MS, undefined, { ref: false })]);
       capacity.close();
       await Promise.all(channels.map((channel) => channel.close()));

@@ -60,7 +60,9 @@ if not old[1] then
   redis.call('HSET', p .. 'references', change.reference, id)
   redis.call('HSET', key, 'id', id, 'reference', change.reference, 'settled', 0, 'created', now, 'open', '[]')
 end
-redis.call('HSET', key, 'v', change.version, 'gen', generation, 'attrs', ARGV[2], 'un', change.un, 'xi', change.xi,
+--#include schema
+raiseSchema(p, key, change.version)
+redis.call('HSET', key, 'gen', generation, 'attrs', ARGV[2], 'un', change.un, 'xi', change.xi,
   'em', #change.em > 0 and cjson.encode(change.em) or '[]', 'active', change.active and '1' or '0',
   'deleted', change.deleted and '1' or '0', 'modified', now, 'request', change.request)
 redis.call('HDEL', key, 'run')

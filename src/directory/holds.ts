@@ -53,8 +53,10 @@ export class Holds {
   /**
    * Decide about one leave, audited. Repeating it, at once or from elsewhere, has no second effect.
    * @returns `done`: ring for the person after an approval, or the sweep will
+   * @throws NewerRelease when only a newer release can tell what would be decided
    */
   async decide(id: string, decision: 'approve' | 'reject', { by, requestId }: Decider): Promise<'done' | 'already' | 'not-held'> {
+    await this.#store.read(id);
     const audit = JSON.stringify({ kind: 'operator', what: `${decision}-leave`, actor: by, requestId });
     const { redis, prefix } = this.#store;
     return (await this.#store.guard(() => decideScript.run(redis, prefix, id, decision, by, audit))) as

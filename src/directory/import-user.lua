@@ -30,7 +30,9 @@ if here[1] then
   redis.call('DEL', key)
 end
 
+--#include schema
 for name, value in pairs(f) do redis.call('HSET', key, name, value) end
+raiseSchema(p, key, f.v)
 redis.call('HSET', p .. 'references', f.reference, id)
 if f.xi ~= '' then redis.call('SADD', p .. 'externalId:' .. f.xi, id) end
 if present then

@@ -8,6 +8,8 @@ if redis.call('HSETNX', p .. 'references', ARGV[2], id) == 0 then return 0 end
 --#include audit
 redis.call('HSET', key, 'id', id, 'reference', ARGV[2], 'v', ARGV[3], 'gen', 1, 'settled', 1, 'attrs', ARGV[4], 'un', '', 'xi', '', 'em', '[]',
   'active', '0', 'deleted', '1', 'created', now, 'modified', now, 'request', '', 'open', '[]', 'link', ARGV[5], 'cents', ARGV[6], 'unclaimed', '1')
+--#include schema
+raiseSchema(p, key, ARGV[3])
 redis.call('ZADD', p .. 'unclaimed', now, id)
 appendAudit(p, id, ARGV[7], now, 1)
 return 1

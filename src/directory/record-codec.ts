@@ -3,6 +3,7 @@
  * throws. Fields written by the scripts: see commit.lua, guard.lua and finish.lua.
  */
 import type { UserAttributes } from '../scim/types.ts';
+import { NewerRelease } from './newer-release.ts';
 import {
   type Leave,
   type LeaveState,
@@ -18,9 +19,7 @@ export function decodeRecord(fields: Record<string, string>): UserRecord | undef
   const { id, v, reference, attrs } = fields;
   if (id === undefined || attrs === undefined || reference === undefined) return undefined;
   const schemaVersion = Number(v);
-  if (schemaVersion > SCHEMA_VERSION) {
-    throw new Error(`a record has schema version ${schemaVersion}, this release knows ${SCHEMA_VERSION}: upgrade this process`);
-  }
+  if (schemaVersion > SCHEMA_VERSION) throw new NewerRelease(schemaVersion);
   const record: UserRecord = {
     schemaVersion,
     id,

@@ -1,11 +1,13 @@
 -- Closes a step after its answer: what is now known of Maxio, the open steps that remain, the audit entry. Only the holder of the lease may.
 -- KEYS[1] prefix. ARGV: id, lease token, link JSON ('null' = none), open steps JSON, audit JSON ('' = none), generation,
--- what the person brings in a month in cents. Answers 1, or 2 when the person is wanted active by now, or 0 when the lease is lost: then the step
+-- what the person brings in a month in cents, schema version. Answers 1, or 2 when the person is wanted active by now, or 0 when the lease is lost: then the step
 -- stays open and the next run observes it.
 local p, id = KEYS[1], ARGV[1]
 if redis.call('GET', p .. 'lease:' .. id) ~= ARGV[2] then return 0 end
 --#include now
 local key = p .. 'user:' .. id
+--#include schema
+raiseSchema(p, key, ARGV[8])
 redis.call('HSET', key, 'link', ARGV[3], 'open', ARGV[4])
 --#include audit
 --#include guard

@@ -64,6 +64,8 @@ export interface OpenStep {
   /** Subscription id, where the step is about one. */
   target?: string;
   generation: number;
+  /** Of a create that makes a customer: digest of the e-mail address that it sent, folded, by which the customer is known again. */
+  sent?: string;
   /** Redis TIME at the grant. The call can take effect until `sentAtMs` + the unknown-outcome time. */
   sentAtMs: number;
 }

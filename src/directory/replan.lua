@@ -1,5 +1,5 @@
 -- Makes a settled person dirty again without a new generation, with what is to be believed of Maxio from now on: the normal plan does the rest.
--- KEYS[1] prefix. ARGV: id, generation that was read, link JSON ('' = as it is), lease token (needed with a link), audit JSON.
+-- KEYS[1] prefix. ARGV: id, generation that was read, link JSON ('' = as it is), lease token (needed with a link), audit JSON, schema version.
 -- Answers 'done', or why not: 'moved' (newer intent or lost lease), 'pending' (a run will look anyway), 'held' or 'exempt'.
 local p, id = KEYS[1], ARGV[1]
 local key = p .. 'user:' .. id
@@ -10,7 +10,11 @@ if ARGV[3] ~= '' and redis.call('GET', p .. 'lease:' .. id) ~= ARGV[4] then retu
 local inactive = state[2] ~= '1' or state[3] == '1'
 if inactive and (state[4] == 'held' or state[4] == 'exempt') then return state[4] end
 if redis.call('ZSCORE', p .. 'dirty', id) or redis.call('ZSCORE', p .. 'parked', id) then return 'pending' end
-if ARGV[3] ~= '' then redis.call('HSET', key, 'link', ARGV[3]) end
+--#include schema
+if ARGV[3] ~= '' then
+  raiseSchema(p, key, ARGV[6])
+  redis.call('HSET', key, 'link', ARGV[3])
+end
 redis.call('HDEL', key, 'run')
 redis.call('ZADD', p .. 'dirty', 'NX', now, id)
 if inactive then redis.call('ZADD', p .. 'urgent', 'NX', now, id) end

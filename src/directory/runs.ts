@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { RedisScript } from '../redis-script.ts';
 import { type AuditEntry, decodeAudit, type StoryEntry } from './audit.ts';
-import { type LeaveState, type MaxioLink, monthlyCentsOf, type OpenStep, type RunState, type UserRecord } from './record.ts';
+import type { LeaveState, MaxioLink, OpenStep, RunState, UserRecord } from './record.ts';
+import { monthlyCentsOf, SCHEMA_VERSION } from './record.ts';
 import { decodeRecord } from './record-codec.ts';
 import { type Mode, modeOf } from './site-mode.ts';
 import type { Store } from './store.ts';
@@ -160,6 +161,7 @@ export class Runs {
       audit,
       step.generation,
       monthlyCentsOf(step.link),
+      SCHEMA_VERSION,
     );
     return answer === 0 ? undefined : answer === 2 ? 'active' : 'inactive';
   }
@@ -207,8 +209,9 @@ export class Runs {
     return { next: { everybody: Number(answer[0]), leavers: Number(answer[1]) }, people };
   }
 
-  /** Make a parked person dirty again. @returns false when nobody of that id is parked */
+  /** Make a parked person dirty again. @returns false when nobody of that id is parked @throws NewerRelease */
   async retry(id: string, audit: AuditEntry): Promise<boolean> {
+    await this.#store.read(id);
     return (await retryScript.run(this.#store.redis, this.#store.prefix, id, JSON.stringify(audit))) === 1;
   }
 
@@ -226,7 +229,7 @@ export class Runs {
     const link = belief === undefined ? '' : JSON.stringify(belief.link);
     const token = belief?.lease.token ?? '';
     return (await this.#store.guard(() =>
-      replanScript.run(redis, prefix, record.id, record.generation, link, token, JSON.stringify(audit)),
+      replanScript.run(redis, prefix, record.id, record.generation, link, token, JSON.stringify(audit), SCHEMA_VERSION),
     )) as 'done' | 'moved' | 'pending' | 'held' | 'exempt';
   }
 

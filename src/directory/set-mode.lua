@@ -1,4 +1,5 @@
 -- Sets the mode of a site, with who and why, and keeps the moment of its first release.
+-- While a recovery is open there is no `enforce`: only a release, which ends the recovery first, lets a site act on data that was lost or set back.
 -- KEYS[1] prefix. ARGV: mode, by, why, audit JSON (flat, gains `was`), and, where only one state may be left, its mode and by ('' = any).
 -- Answers {mode before ('' = none), mode now}.
 local p = KEYS[1]
@@ -8,6 +9,7 @@ local state = redis.call('HMGET', key, 'mode', 'by', 'releasedAtMs')
 local was = state[1] or ''
 if ARGV[5] ~= '' and (was ~= ARGV[5] or state[2] ~= ARGV[6]) then return { was, was } end
 if was == ARGV[1] and state[2] == ARGV[2] then return { was, was } end
+if ARGV[1] == 'enforce' and redis.call('HEXISTS', p .. 'site', 'recovery') == 1 then return { was, was } end
 redis.call('HSET', key, 'mode', ARGV[1], 'by', ARGV[2], 'atMs', now, 'why', ARGV[3])
 if was ~= ARGV[1] then redis.call('HSET', key, 'before', was) end
 if ARGV[1] == 'enforce' and not state[3] then redis.call('HSET', key, 'releasedAtMs', now) end

@@ -64,6 +64,7 @@ export class SiteModes {
 
   /**
    * Set the mode, audited; the same mode by the same hand again changes nothing. From the answer on no fenced call is granted in another mode.
+   * `enforce` is not set while a recovery is open.
    * @param order.onlyFrom change nothing unless the mode is this one, set by this hand
    */
   async set(

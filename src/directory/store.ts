@@ -11,6 +11,7 @@ import { foldEmail, foldUserName } from '../scim/fold.ts';
 import type { UserAttributes } from '../scim/types.ts';
 import type { AuditEntry } from './audit.ts';
 import { digest, sitePrefix } from './keys.ts';
+import { NewerRelease } from './newer-release.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import { decodeLeave, decodeRecord } from './record-codec.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
@@ -42,6 +43,8 @@ export interface StoreOptions {
   guard: GuardLimits;
   /** Told when a commit of this process is the one by which the guard trips. */
   onTrip?: (why: string) => void;
+  /** Told when a newer release turns out to have written to this site. */
+  onNewer?: (schema: number) => void;
 }
 
 export class Store {
@@ -56,7 +59,7 @@ export class Store {
     this.redis = redis;
     this.prefix = sitePrefix(siteKey);
     this.limits = options.guard;
-    this.witness = new Witness(redis, siteKey);
+    this.witness = new Witness(redis, siteKey, options.onNewer);
     this.#options = options;
   }
 
@@ -106,7 +109,7 @@ export class Store {
       case 'lost':
         return await this.#lost();
       default:
-        throw new Error(`the record was written by a newer release (schema ${first}); upgrade this process`);
+        throw new NewerRelease(Number(first));
     }
   }
 

@@ -9,6 +9,7 @@ import type { Redis } from 'ioredis';
 import { RedisScript } from '../redis-script.ts';
 import type { AuditEntry } from './audit.ts';
 import { sitePrefix } from './keys.ts';
+import { SCHEMA_VERSION } from './record.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
 const witnessScript = new RedisScript(new URL('./witness.lua', import.meta.url));
@@ -30,6 +31,8 @@ export interface Standing {
   recovery: Recovery | undefined;
   /** Redis TIME at which this epoch began. */
   epochAtMs: number;
+  /** The newest shape in which anything was ever written here, by whatever release. */
+  schema: number;
 }
 
 /** What is kept of a standing outside of Redis. */
@@ -51,19 +54,27 @@ const WHY: Record<'lost' | 'restored', string> = {
 export class Witness {
   readonly #redis: Redis;
   readonly #prefix: string;
-  #standing: Standing = { epoch: '', seq: 0, recovery: undefined, epochAtMs: 0 };
+  readonly #onNewer: (schema: number) => void;
+  #standing: Standing = { epoch: '', seq: 0, recovery: undefined, epochAtMs: 0, schema: 0 };
   #site: Record<string, string> = {};
   readonly #past = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(redis: Redis, siteKey: string) {
+  /** @param onNewer told when a newer release turns out to have written here */
+  constructor(redis: Redis, siteKey: string, onNewer: (schema: number) => void = () => undefined) {
     this.#redis = redis;
     this.#prefix = sitePrefix(siteKey);
+    this.#onNewer = onNewer;
   }
 
   get standing(): Standing {
     return this.#standing;
+  }
+
+  /** The schema version of a newer release that has written here; `undefined`: this process can read everybody. */
+  get newer(): number | undefined {
+    return this.#standing.schema > SCHEMA_VERSION ? this.#standing.schema : undefined;
   }
 
   get memory(): Memory {
@@ -148,18 +159,21 @@ export class Witness {
     const reason = why === '' ? 'this data is not what the service knew' : why;
     const words = [epoch, seq, randomUUID(), site, declared, by, reason, ...past];
     const answer = (await witnessScript.run(this.#redis, this.#prefix, ...words)) as (string | number)[];
-    const [now = '', seen = 0, recovery = '', at = 0, siteId = '', test = '', name = ''] = answer;
+    const [now = '', seen = 0, recovery = '', at = 0, siteId = '', test = '', name = '', , schema = 0] = answer;
     if (siteId !== '') this.#site = { siteId: String(siteId), test: String(test), name: String(name) };
     // A slower answer to an older question must not bring back what is over.
     if (this.#past.has(String(now))) return this.#standing;
     if (this.#standing.epoch !== '' && this.#standing.epoch !== now) this.#past.add(this.#standing.epoch);
     const moved = this.#standing.epoch !== now && this.#standing.epoch !== '';
+    const { newer } = this;
     this.#standing = {
       epoch: String(now),
       seq: moved ? Number(seen) : Math.max(this.#standing.seq, Number(seen)),
       recovery: RECOVERIES.find((each) => each === recovery),
       epochAtMs: Number(at),
+      schema: Number(schema),
     };
+    if (this.newer !== undefined && this.newer !== newer) this.#onNewer(this.newer);
     return this.#standing;
   }
 }

@@ -23,6 +23,8 @@ export interface ServerParts {
   logger: FastifyBaseLogger;
   telemetry: Pick<Telemetry, 'requestSeconds' | 'authFailures'>;
   sites: readonly SiteDoor[];
+  /** True as soon as this process is about to end. */
+  leaving?: () => boolean;
   /** Shorter waits for tests. */
   waitsMs?: Record<keyof typeof SERVER_WAITS_MS, number>;
 }
@@ -92,7 +94,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   void app.register(sensible);
   app.addHook('onRequest', refuseStrangeRequests);
   app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
-  drainOnClose(app, { finishing: waitsMs.finishing, silent: waitsMs.silent });
+  const { leaving = () => false } = parts;
+  drainOnClose(app, { finishing: waitsMs.finishing, silent: waitsMs.silent }, leaving);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) => sendError(unknownPath(SCIM_PREFIX, request.url), request, reply));
 

@@ -6,6 +6,7 @@
 import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
 import type { Capacity } from '../directory/capacity.ts';
+import { newerReleaseAt } from '../directory/newer-release.ts';
 import type { Logger } from '../logger.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { freshly } from './freshly.ts';
@@ -59,7 +60,12 @@ export interface Picture {
 export interface Readiness {
   ready: boolean;
   reasons: string[];
+  /** Whether each site is served, and if not, why, in a fixed word. */
+  sites: Record<string, { status: 'pass' | 'fail'; reason?: Unserved }>;
 }
+
+/** Why a site is not served while the process goes on with others: its people get the back-pressure answer, or are accepted and reach no Maxio (other-site). */
+type Unserved = 'store-lost' | 'rebuilding' | 'other-site';
 
 const BEAT_AGE_MAX_MS = 120_000;
 const BUDGET_RATIO_MAX = 0.9;
@@ -68,6 +74,12 @@ const TOKEN_WARNING_MS = 30 * 86_400_000;
 const MEMORY_RATIO_MAX = 0.75;
 /** Single refusals of a right key are on record, so the second in a row is the one that counts. */
 const KEY_REFUSALS_MIN = 2;
+
+const SITE_REASONS: Record<Unserved, (key: string) => string> = {
+  'store-lost': (key) => `The data of ${key} was lost. /ops/api/recovery says what to do.`,
+  rebuilding: (key) => `The directory of ${key} is being put back.`,
+  'other-site': (key) => `The API key of ${key} opens another Maxio site than its data belongs to. /ops/api/status says which.`,
+};
 
 const PROBE_REASONS: Record<NonNullable<WriteProbe['failure']>, string> = {
   slow: 'Redis did not keep a test write within 500 ms. Check its disk and its load.',
@@ -89,12 +101,14 @@ export function createHealth(parts: HealthParts): HealthDesk {
     return { alive: beatAgeMs < BEAT_AGE_MAX_MS, beatAgeMs };
   };
 
-  let wasReady: boolean | undefined;
-  /** Logs a turn of readiness, since whoever asks for it keeps the answer to himself. */
+  let was: { ready: boolean; words: string } | undefined;
+  /** Logs a turn of readiness, of the process or of one of its sites, since whoever asks for it keeps the answer to himself. */
   const told = (now: Readiness): Readiness => {
-    if (now.ready !== wasReady && !now.ready) parts.logger.warn({ reasons: now.reasons }, 'not ready');
-    else if (now.ready !== wasReady) parts.logger.info('ready');
-    wasReady = now.ready;
+    const words = JSON.stringify(now.sites);
+    const turned = now.ready !== was?.ready || (now.ready && words !== was.words);
+    if (turned && now.ready && now.reasons.length === 0) parts.logger.info('ready');
+    else if (turned) parts.logger.warn({ reasons: now.reasons }, now.ready ? 'ready, but not for every site' : 'not ready');
+    was = { ready: now.ready, words };
     return now;
   };
 
@@ -108,7 +122,14 @@ export function createHealth(parts: HealthParts): HealthDesk {
       'redis:memory': [memoryCheck(parts.capacity.memoryRatio)],
       'worker:heartbeat': [heartbeatCheck(parts.vital.works, live())],
     };
-    for (const { key } of parts.sites) checks[`maxio:${key}`] = [siteCheck(readings.find((reading) => reading.key === key))];
+    for (const { key, store } of parts.sites) {
+      checks[`maxio:${key}`] = [
+        siteCheck(
+          readings.find((reading) => reading.key === key),
+          store.witness.newer !== undefined,
+        ),
+      ];
+    }
     const health: Health = {
       status: worst([...Object.values(checks).map(([check]) => check.status), ready.ready ? 'pass' : 'fail']),
       version: parts.config.version,
@@ -128,15 +149,29 @@ function readinessOf(parts: HealthParts, probed: WriteProbe): Readiness {
     reasons.push('Redis is not set up to keep every acknowledged change.', ...parts.capacity.findings);
   }
   if (probed.failure !== undefined) reasons.push(PROBE_REASONS[probed.failure]);
+  reasons.push(...parts.sites.flatMap(outdated));
+  const processWide = reasons.length;
+  const sites: Readiness['sites'] = {};
   for (const site of parts.sites) {
-    if (site.contact() === 'foreign') {
-      reasons.push(`The API key of ${site.key} opens another Maxio site than its data belongs to. /ops/api/status says which.`);
-    }
-    const { recovery } = site.store.witness.standing;
-    if (recovery === 'lost') reasons.push(`The data of ${site.key} was lost. /ops/api/recovery says what to do.`);
-    if (recovery === 'rebuilding') reasons.push(`The directory of ${site.key} is being put back.`);
+    const reason = unserved(site);
+    sites[site.key] = reason === undefined ? { status: 'pass' } : { status: 'fail', reason };
+    if (reason !== undefined) reasons.push(SITE_REASONS[reason](site.key));
   }
-  return { ready: reasons.length === 0, reasons };
+  // One site that cannot be served answers for itself; to take the process away would take the others with it.
+  const served = parts.sites.length === 0 || Object.values(sites).some(({ status }) => status === 'pass');
+  return { ready: processWide === 0 && served, reasons, sites };
+}
+
+/** A newer process serves everybody; this one would turn away whomever a newer release has written to. */
+function outdated({ key, store }: OpsSite): string[] {
+  const { newer } = store.witness;
+  return newer === undefined ? [] : [newerReleaseAt(key, newer)];
+}
+
+function unserved(site: OpsSite): Unserved | undefined {
+  if (site.contact() === 'foreign') return 'other-site';
+  const { recovery } = site.store.witness.standing;
+  return recovery === 'lost' ? 'store-lost' : recovery === 'rebuilding' ? 'rebuilding' : undefined;
 }
 
 function durabilityCheck({ capacity, config }: HealthParts): Check {
@@ -168,12 +203,13 @@ function heartbeatCheck(works: boolean, { alive, beatAgeMs }: ReturnType<HealthD
 }
 
 /** Judges one site; several words when several things are wrong. Some of them are nobody's mistake, and a human should know all the same. */
-function siteCheck(reading: SiteReading | undefined): Check {
+function siteCheck(reading: SiteReading | undefined, outdatedHere: boolean): Check {
   if (reading === undefined) return { status: 'fail', output: 'unreadable' };
   const { paused, budget, mode, tokenExpires } = reading;
   const expiresInMs = tokenExpires === null ? Number.POSITIVE_INFINITY : Date.parse(tokenExpires) - Date.now();
   const keyRefused = paused?.reason === 'unauthorized' && reading.pauseStreak >= KEY_REFUSALS_MIN;
   const findings: [boolean, Status, string][] = [
+    [outdatedHere, 'fail', 'newer-release'],
     [reading.recovery === 'lost', 'fail', 'store-lost'],
     [reading.recovery === 'rebuilding', 'fail', 'rebuilding'],
     [paused?.reason === 'other-site', 'fail', 'other-site'],

@@ -69,8 +69,8 @@ function machineRoutes(scope: FastifyInstance, parts: OpsParts, { health, auth }
     });
   });
   scope.get('/readyz', async (_request, reply) => {
-    const { ready, reasons } = await health.ready();
-    return send(reply, ready, 'application/json; charset=utf-8', { status: ready ? 'pass' : 'fail', reasons });
+    const { ready, reasons, sites } = await health.ready();
+    return send(reply, ready, 'application/json; charset=utf-8', { status: ready ? 'pass' : 'fail', reasons, sites });
   });
   scope.get('/health', async (_request, reply) => {
     const { health: body } = await health.picture();

@@ -12,9 +12,11 @@ import { isRedisAway } from '../redis.ts';
 import { type ActParts, act } from './act.ts';
 import { NotMade } from './caller.ts';
 import { packSeen } from './carry-over.ts';
+import { conclusions } from './ghosts.ts';
 import { look } from './look.ts';
 import { backoffMs, type Outcome, outcomeOf, RETRY_HORIZON_MS } from './outcome.ts';
 import { plan } from './plan.ts';
+import type { Decision } from './plan-types.ts';
 import { Run, RunLost, type RunPolicy } from './run.ts';
 
 /** More turns than any honest plan needs; a plan that circles is a defect, parked with its own reason instead of burning the budget. */
@@ -119,7 +121,7 @@ async function turns(run: Run, parts: ReconcileParts, signal: AbortSignal): Prom
         await look(run, decision.at, { ...parts, signal });
         break;
       case 'note':
-        await run.learn(decision.link, decision.open, { kind: 'run', what: decision.why });
+        await note(run, decision);
         break;
       case 'step':
         await act(run, decision.step, { ...parts, signal });
@@ -137,6 +139,13 @@ async function turns(run: Run, parts: ReconcileParts, signal: AbortSignal): Prom
     reason: 'defect',
     detail: 'The plan did not come to an end. Please report this with the story of this person.',
   };
+}
+
+/** What has become of unanswered calls is told with their ids: for some of them it is the only entry that says that they took effect. */
+async function note(run: Run, decision: Extract<Decision, { kind: 'note' }>): Promise<void> {
+  const steps = conclusions(decision, run.known(), run.desired.mark);
+  const about = steps.length === 0 ? {} : { steps };
+  await run.learn(decision.link, decision.open, { kind: 'run', what: decision.why, ...about });
 }
 
 /** A settled leaver with nothing left to bill needs no call when an unmapped attribute changes later; a settled active person does. */

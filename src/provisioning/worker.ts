@@ -4,6 +4,7 @@
  */
 import { DelayedError, type Job, RateLimitError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { NewerRelease } from '../directory/newer-release.ts';
 import type { Lease } from '../directory/runs.ts';
 import { failpoint } from '../failpoint.ts';
 import { tellRedisError } from '../redis.ts';
@@ -21,6 +22,8 @@ const LANE_PAUSE_MAX_MS = 30_000;
 const UNFINISHED_TOLD = 3;
 /** A paused queue wakes a little late; the last stretch is waited out by the runs themselves, to the millisecond, so that no budget is left unused. */
 const WAKE_EARLY_MS = 1_000;
+/** Somebody whom only a newer release can read: a worker of that release may hear the bell next. */
+const ANOTHER_RELEASE: Outcome = { kind: 'postponed', reason: 'newer-release', waitMs: 1_000 };
 
 export interface WorkerParts extends ReconcileParts {
   bells: Bells;
@@ -72,6 +75,8 @@ export class SiteWorker {
 
   async #ring(lane: QueueLane, job: Job<Bell>, token: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     const { runs } = this.#parts;
+    if (typeof job.data.userId !== 'string')
+      throw new Error('a bell of another release, which this one cannot read; the sweep rings again');
     const lease = await runs.lease(job.data.userId);
     if (lease === undefined) return await later(job, token, 150 + Math.random() * 150);
     // Before anything that could end this worker as well.
@@ -85,6 +90,9 @@ export class SiteWorker {
     let outcome: Outcome | undefined;
     try {
       outcome = await this.#runs(lease, ending);
+    } catch (error) {
+      if (!(error instanceof NewerRelease)) throw error;
+      outcome = ANOTHER_RELEASE;
     } finally {
       clearInterval(lost);
       await runs.release(lease, outcome?.kind === 'settled' || outcome?.kind === 'parked').catch(() => undefined);

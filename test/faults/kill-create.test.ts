@@ -58,7 +58,10 @@ const POINTS: { id: string; point: FailpointName; what: string }[] = [
   { id: 'F10', point: 'after_settle', what: 'after settling, before the bell was put away' },
 ];
 
-describe('kill -9 during a create', () => {
+/** Real processes start and die three times in a test, beside others. */
+const PATIENCE = { timeout: 120_000 };
+
+describe('kill -9 during a create', PATIENCE, () => {
   test.each(POINTS)('$id: $what ($point)', async ({ point }) => {
     const doomed = await start({ FAILPOINT: `${point}:kill` });
     const reply = await doomed.scim('POST', '/Users', oktaUser(person(1))).catch(() => undefined);
@@ -66,12 +69,12 @@ describe('kill -9 during a create', () => {
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
 
     const heir = await start();
-    await heir.settled(25_000);
+    await heir.settled(60_000);
     expectOneBilled();
     const match = await heir.scim('GET', `/Users?filter=userName%20eq%20%22${encodeURIComponent(person(1).userName)}%22`);
     expect(match.body.totalResults, 'the acknowledged person is there').toBe(1);
     expect((await heir.scim('POST', '/Users', oktaUser(person(1)))).status, 'the same POST again').toBe(409);
-    await heir.settled();
+    await heir.settled(60_000);
     expectOneBilled();
   });
 
@@ -90,7 +93,7 @@ describe('kill -9 during a create', () => {
     });
     const first = await start();
     const created = await first.scim('POST', '/Users', oktaUser(who));
-    await first.settled();
+    await first.settled(60_000);
     await first.kill('SIGTERM');
     const doomed = await start({ FAILPOINT: 'after_record:kill' });
     expect(
@@ -98,18 +101,18 @@ describe('kill -9 during a create', () => {
     ).toBe(200);
     await doomed.waitForEnd();
     const heir = await start();
-    await heir.settled(25_000);
+    await heir.settled(60_000);
     expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled', 'canceled']);
     expect(sandbox.state.ledger().filter(({ method }) => method === 'DELETE')).toHaveLength(2);
   });
 });
 
-describe('answers that never came', () => {
+describe('answers that never came', PATIENCE, () => {
   test('F42: the create took effect and the connection was cut: found, not repeated', async () => {
     sandbox.state.setFault({ match: { method: 'POST', path: '/subscriptions.json' }, kind: 'commit-then-drop', times: 1 });
     const service = await start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
-    await service.settled(25_000);
+    await service.settled(60_000);
     expectOneBilled();
     expect(sandbox.state.ledger().filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
@@ -118,7 +121,7 @@ describe('answers that never came', () => {
     sandbox.state.setFault({ match: { method: 'POST', path: '/subscriptions.json' }, kind: 'drop-before-commit', times: 1 });
     const service = await start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
-    await service.settled(25_000);
+    await service.settled(60_000);
     expectOneBilled();
   });
 
@@ -131,7 +134,7 @@ describe('answers that never came', () => {
     });
     const service = await start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
-    await service.settled(25_000);
+    await service.settled(60_000);
     expectOneBilled();
   });
 
@@ -145,13 +148,13 @@ describe('answers that never came', () => {
     const service = await start();
     const created = await service.scim('POST', '/Users', oktaUser(person(1)));
     await expect
-      .poll(() => sandbox.state.ledger().some(({ method, abandoned }) => method === 'POST' && abandoned), { timeout: 10_000 })
+      .poll(() => sandbox.state.ledger().some(({ method, abandoned }) => method === 'POST' && abandoned), { timeout: 60_000 })
       .toBe(true);
     expect(sandbox.state.customers()).toEqual([]);
     expect(
       (await service.scim('PATCH', `/Users/${created.body.id}`, patch({ op: 'replace', value: { active: false } }))).status,
     ).toBe(200);
-    await service.settled(25_000);
+    await service.settled(60_000);
     expect(sandbox.state.customers()).toHaveLength(1);
     expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled']);
   });

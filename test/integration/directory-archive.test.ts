@@ -1,5 +1,5 @@
 /** Guarantees that an export carries everything that a directory is made of, and that an import brings it back without doubling or overwriting anybody. */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,7 +135,17 @@ test('the daily export is whole, private, one a day, and the oldest goes', async
   const last = await turnAt(Date.UTC(2026, 0, 3));
   expect(last).toHaveLength(2);
   expect(last).not.toContain(first);
+  // What a process that was killed has left behind goes with the next export; what is not of this kind or not of this site stays.
+  const left = `${site.key}-2026-01-03T000100000Z.jsonl.gz.unfinished`;
+  const others = [`${site.key}-notes.unfinished`, `${site.key}2-2026-01-03T000100000Z.jsonl.gz.unfinished`];
+  for (const name of [left, ...others]) writeFileSync(join(folder, name), 'half');
+  const next = await turnAt(Date.UTC(2026, 0, 4));
+  expect(next).not.toContain(left);
+  expect(next).toEqual(expect.arrayContaining(others));
+  for (const name of others) rmSync(join(folder, name));
+  const kept = await turnAt(Date.UTC(2026, 0, 4, 1));
+  expect(kept).toHaveLength(2);
   // Data in doubt does not push out the good ones.
   await site.store.witness.declare('lost', 'dana');
-  expect(await turnAt(Date.UTC(2026, 0, 9))).toEqual(last);
+  expect(await turnAt(Date.UTC(2026, 0, 9))).toEqual(kept);
 });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SiteModes } from '../../src/directory/site-mode.ts';
 import { opsSiteOf } from '../../src/ops/ops-site.ts';
 import { SiteIdentity } from '../../src/provisioning/site-identity.ts';
-import { endRun, OPS_TOKEN, type OpsServer, openOpsSite, provision, serveOps } from '../support/ops-server.ts';
+import { endRun, OPS_TOKEN, type OpsServer, openOpsSite, provision, serveOps, type TestOpsSite } from '../support/ops-server.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let redisServer: TestRedis;
@@ -80,6 +80,45 @@ describe('readiness', () => {
       body: { reasons: [expect.stringContaining(server.sites[0].key)] },
     });
     expect(await get(server, '/health')).toMatchObject({ status: 503, body: { status: 'fail' } });
+  });
+
+  test('F22 one site that was lost takes nothing from the others: it answers for itself, and is named', async () => {
+    const [lost, other] = [openOpsSite(redis, { key: 'us.acme-lost' }), openOpsSite(redis, { key: 'us.acme-other' })];
+    const server = await serveOps(redis, [lost, other]);
+    servers.push(server);
+    const found = (site: TestOpsSite) =>
+      server.app.inject({ url: '/scim/v2/Users', headers: { authorization: `Bearer ${site.scimToken}` } });
+    expect(await get(server, '/readyz')).toMatchObject({
+      status: 200,
+      body: { status: 'pass', reasons: [], sites: { 'us.acme-lost': { status: 'pass' }, 'us.acme-other': { status: 'pass' } } },
+    });
+    await lost.store.witness.declare('lost', 'test');
+    expect(await get(server, '/readyz')).toMatchObject({
+      status: 200,
+      body: {
+        status: 'pass',
+        reasons: [expect.stringContaining('The data of us.acme-lost was lost')],
+        sites: { 'us.acme-lost': { status: 'fail', reason: 'store-lost' }, 'us.acme-other': { status: 'pass' } },
+      },
+    });
+    const refused = await found(lost);
+    expect(refused.statusCode).toBe(429);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await found(other)).statusCode).toBe(200);
+    const { body } = await get(server, '/health');
+    expect(body.checks['maxio:us.acme-lost']).toEqual([{ status: 'fail', output: expect.stringContaining('store-lost') }]);
+    expect(body.checks['maxio:us.acme-other']).toEqual([{ status: 'pass' }]);
+
+    other.contact = () => 'foreign';
+    expect(await get(server, '/readyz')).toMatchObject({
+      status: 503,
+      body: { status: 'fail', sites: { 'us.acme-lost': { status: 'fail' }, 'us.acme-other': { reason: 'other-site' } } },
+    });
+    other.contact = () => 'confirmed';
+    server.vital.draining = true;
+    expect(await get(server, '/readyz')).toMatchObject({ status: 503, body: { sites: { 'us.acme-other': { status: 'pass' } } } });
+    const turns = server.logLines.map((line) => JSON.parse(line).msg).filter((msg) => /ready/.test(msg));
+    expect(turns).toEqual(['ready', 'ready, but not for every site', 'not ready']);
   });
 
   test('F48 does not depend on Maxio: a refused key, a pause and a used-up budget leave the process ready', async () => {

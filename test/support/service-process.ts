@@ -46,12 +46,12 @@ export class ServiceProcess {
     return this.#chunks.join('');
   }
 
-  /** Starts it without waiting for anything. @param env on top of its own, for this life */
-  start(env: Record<string, string> = {}): void {
+  /** Starts it without waiting for anything. @param env on top of its own, for this life @param root folder of the release to run, for this life */
+  start(env: Record<string, string> = {}, root = ROOT): void {
     if (this.running) return;
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, ['src/main.ts'], {
-      cwd: ROOT,
+      cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH, ...this.#env, ...env },
     });

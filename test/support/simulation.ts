@@ -22,6 +22,7 @@ const telemetry = createTelemetry({ version: 'test', processMetrics: false });
 export class Simulation {
   readonly maxio = new ModelMaxio();
   readonly story: string[] = [];
+  readonly audits: AuditEntry[] = [];
   mode: Mode = 'enforce';
   lastLossMs: number | undefined;
   /** The guard holds everybody who leaves. */
@@ -60,6 +61,7 @@ export class Simulation {
       async recordStep(_lease: Lease, step: Pick<UserRecord, 'open'> & { link: UserRecord['link']; audit?: AuditEntry }) {
         const { link: _link, ...rest } = sim.record;
         sim.record = structuredClone({ ...rest, open: step.open, ...(step.link === undefined ? {} : { link: step.link }) });
+        if (step.audit) sim.audits.push(step.audit);
         if (step.audit) sim.story.push(`${step.audit.kind} ${step.audit.what} ${String(step.audit.result ?? '')}`);
         return intentOf(sim.record);
       },
