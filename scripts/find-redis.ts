@@ -1,5 +1,5 @@
 /**
- * Owns that `npm test` finds a real Redis: uses the one on PATH, installs the distribution's package where that needs no
+ * Owns that `npm test` finds a real Redis, and curl: uses the one on PATH, installs the distribution's package where that needs no
  * question (root on Debian or Ubuntu, as in a fresh container), and otherwise says what to install.
  * Refuses to configure or start a server: each test starts its own.
  */
@@ -20,6 +20,14 @@ if (!redisBinary() && process.getuid?.() === 0 && onPath('apt-get')) {
   const install = ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'];
   if (!aptGet(...install) && aptGet('update', '-qq')) aptGet(...install);
 }
+
+// The pages for operators speak of curl, and the tests run them as they are written.
+if (!onPath('curl') && process.getuid?.() === 0 && onPath('apt-get')) {
+  console.log('No curl on PATH: installing it with apt-get.');
+  const install = ['install', '-y', '-qq', '--no-install-recommends', 'curl'];
+  if (!aptGet(...install) && aptGet('update', '-qq')) aptGet(...install);
+}
+if (!onPath('curl')) console.error('There is no curl on PATH, which test/integration/docs-runbooks.test.ts needs.');
 
 const binary = redisBinary();
 if (binary) {

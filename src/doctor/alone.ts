@@ -42,12 +42,15 @@ function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
     unknownOutcomeSeconds: site.unknownOutcomeSeconds,
   });
   const telemetry = createTelemetry({ version: config.version, processMetrics: false });
-  const index = new SurveyIndex(new Store(redis, site.key, { backlogLimit: config.backlogLimit, guard: site.guard }));
+  const store = new Store(redis, site.key, { backlogLimit: config.backlogLimit, guard: site.guard });
+  const index = new SurveyIndex(store);
   return {
     config: site,
     caller: new Caller(budget, site.key, telemetry),
+    budget,
     client: new MaxioClient(site, { deadlineMs: CALL_DEADLINE_MS }),
     modes: new SiteModes(redis, site.key),
+    store,
     onboarding: {
       survey: {
         async state() {

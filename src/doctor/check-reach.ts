@@ -74,7 +74,12 @@ function scimCheck(publicUrl: string, heard: Heard): DoctorCheck {
 async function readyCheck(publicUrl: string): Promise<DoctorCheck> {
   const name = 'readiness';
   const heard = await hear(`${publicUrl}/readyz`).catch(() => undefined);
-  if (heard?.status === 200) return pass(name, 'The process that answers at PUBLIC_URL is ready.');
+  if (heard?.status === 200) {
+    const { reasons } = documentOf(heard.body);
+    if (reasons.length === 0) return pass(name, 'The process that answers at PUBLIC_URL is ready.');
+    const cure = 'The other sites are served. maxio-scim status tells what this one waits for.';
+    return warn(name, `The process that answers at PUBLIC_URL is ready, but not for every site. ${reasons.join(' ')}`, cure);
+  }
   if (heard?.status === 503) {
     const { reasons } = documentOf(heard.body);
     const why = reasons.length === 0 ? '' : ` ${reasons.join(' ')}`;

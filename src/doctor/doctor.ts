@@ -6,6 +6,8 @@ import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from '../config.ts';
 import { sitePrefix } from '../directory/keys.ts';
 import type { SiteModes } from '../directory/site-mode.ts';
+import type { Store } from '../directory/store.ts';
+import type { Budget } from '../maxio/budget.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import type { Caller } from '../provisioning/caller.ts';
 import { isRedisAway } from '../redis.ts';
@@ -13,6 +15,7 @@ import { type DoctorCheck, fail } from './check.ts';
 import { checkConfig } from './check-config.ts';
 import { checkMaxio } from './check-maxio.ts';
 import { checkMode, type SurveyFacts } from './check-mode.ts';
+import { checkProtected } from './check-protected.ts';
 import { checkReach } from './check-reach.ts';
 import { checkRedis } from './check-redis.ts';
 
@@ -22,8 +25,10 @@ export type { DoctorCheck } from './check.ts';
 export interface DoctorSite {
   config: SiteConfig;
   caller: Caller;
+  budget: Pick<Budget, 'probeNow'>;
   client: MaxioClient;
   modes: Pick<SiteModes, 'read'>;
+  store: Pick<Store, 'redis' | 'prefix'>;
   onboarding: { survey: { state(): Promise<SurveyFacts> } };
 }
 
@@ -45,13 +50,19 @@ export async function examine({ config, redis, sites }: DoctorParts): Promise<Do
     ...sites.flatMap((site) => [
       guarded(`${site.config.key} Maxio`, () => maxioOf(site, redis, signal)),
       guarded(`${site.config.key} mode`, () => modeOf(site)),
+      guarded(`${site.config.key} protected people`, () =>
+        checkProtected(site.config.key, site.config.protectedPeople, site.store),
+      ),
     ]),
     guarded('SCIM URL', () => checkReach(config.publicUrl, Date.now())),
   ]);
   return found.flat();
 }
 
-async function maxioOf({ config, caller, client }: DoctorSite, redis: Redis, signal: AbortSignal): Promise<DoctorCheck[]> {
+async function maxioOf(site: DoctorSite, redis: Redis, signal: AbortSignal): Promise<DoctorCheck[]> {
+  const { config, caller, budget, client } = site;
+  // Whoever asks wants to know now: the question finds out for all whether Maxio is back. A wait that Maxio itself asked for is waited out.
+  for (const why of ['failing', 'unauthorized'] as const) await budget.probeNow(why);
   const knownSiteId = (await redis.hget(`${sitePrefix(config.key)}site`, 'siteId')) ?? undefined;
   return await checkMaxio({ config, caller, client, knownSiteId, signal });
 }

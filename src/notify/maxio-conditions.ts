@@ -2,9 +2,11 @@
  * Owns what is told about the connection to Maxio: the key, the wrong site, outages and the call budget. Pure.
  * Nothing is lost in any of these: each text says so, because a reader at night must know whether to hurry.
  */
+
+import { figure, many } from '../figures.ts';
 import type { Situation } from './situation.ts';
 import type { Condition } from './topics.ts';
-import { figure, many, span, type Wording } from './words.ts';
+import { span, type Wording } from './words.ts';
 
 /** Single refusals of a right key are on record, so the second in a row is the one that counts. */
 const KEY_REFUSALS_MIN = 2;

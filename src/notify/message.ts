@@ -18,6 +18,8 @@ export interface Message {
   what: string;
   who: string;
   todo: string;
+  /** The page that goes through it step by step. */
+  runbook?: string;
   sinceMs: number;
   atMs: number;
   /** The same for every message of one story. */
@@ -49,7 +51,8 @@ export function messageOf({ site, test, topic, condition, state, due, nowMs }: T
     return { ...common, id, severity: 'info', title: `over: ${topic}`, what, who: 'Nobody any more.', todo: 'Nothing.' };
   }
   const { severity, title, what, who, todo } = condition;
-  return { ...common, id, severity, title: plain(title), what: plain(what), who: plain(who), todo: plain(todo) };
+  const { runbook } = TOPICS[topic];
+  return { ...common, id, severity, title: plain(title), what: plain(what), who: plain(who), todo: plain(todo), runbook };
 }
 
 /** Write a message that proves that a channel works. */
@@ -81,9 +84,10 @@ export function headline({ test, state, title }: Message): string {
 
 /** The whole message in lines of plain text. */
 export function linesOf(message: Message): string[] {
-  const { what, who, todo, state, sinceMs } = message;
+  const { what, who, todo, runbook, state, sinceMs } = message;
   if (state === 'recovered' || state === 'test') return [what];
-  return [what, `Affected: ${who}`, `To do: ${todo}`, `Since: ${moment(sinceMs)}`];
+  const page = runbook === undefined ? [] : [`Step by step: ${runbook}`];
+  return [what, `Affected: ${who}`, `To do: ${todo}`, ...page, `Since: ${moment(sinceMs)}`];
 }
 
 function digest(...parts: string[]): string {

@@ -61,6 +61,8 @@ export class Notifier implements Chore {
   readonly #prefix: string;
   readonly #self = randomUUID();
   #lookedMs = Number.NEGATIVE_INFINITY;
+  /** Parts that cannot be read, and what was said of it. */
+  readonly #said = new Map<string, string>();
   /** When this turn has begun, on the clock of `performance.now()`. */
   #beganMs = 0;
 
@@ -76,13 +78,32 @@ export class Notifier implements Chore {
     this.#lookedMs = nowMs;
     this.#beganMs = performance.now();
     const situation = await readSituation(sources, nowMs);
+    const unread = situation.unread ?? [];
+    for (const { part, error } of unread) this.#say(part, error);
+    for (const part of this.#said.keys()) {
+      if (unread.some((each) => each.part === part)) continue;
+      this.#said.delete(part);
+      this.#parts.logger.info({ site: situation.site, part }, 'a part of the notices can be read again');
+    }
+    const silent = new Set(unread.flatMap(({ topics }) => topics));
     const conditions = new Map(conditionsOf(situation, wording).map((condition) => [condition.topic, condition]));
     const stored = await this.#stored();
     for (const topic of TOPIC_NAMES) {
       if (signal.aborted) break;
+      // What is not known is neither told nor over.
+      if (silent.has(topic)) continue;
       await this.#look(situation, { topic, condition: conditions.get(topic), text: stored[topic] ?? '' });
     }
     return 'idle';
+  }
+
+  /** Say once that a part cannot be read, and again when the reason is another. */
+  #say(part: string, error: unknown): void {
+    const kind = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    if (this.#said.get(part) === kind) return;
+    this.#said.set(part, kind);
+    const line = { err: error, site: this.#parts.sources.site.key, part };
+    this.#parts.logger.warn(line, 'a part of the notices cannot be read; nobody is told about it meanwhile');
   }
 
   /** List what somebody should know now, whether or not a channel is configured. @throws when Redis does not answer */

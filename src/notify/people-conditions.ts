@@ -2,9 +2,11 @@
  * Owns what is told about people: held by the guard, late in leaving, parked, and different at Maxio from what the identity provider says.
  * Pure. The reader decides about people, so every text says how many, what it costs and which command comes next.
  */
+
+import { figure, many, money } from '../figures.ts';
 import type { Situation } from './situation.ts';
 import type { Condition } from './topics.ts';
-import { figure, many, moment, money, people, span, type Wording } from './words.ts';
+import { moment, people, span, type Wording } from './words.ts';
 
 const DAY_MS = 86_400_000;
 const REASONS_TOLD_MAX = 3;
@@ -134,6 +136,7 @@ const KINDS: Record<string, string> = {
   'duplicate-customer': 'has more than one customer',
   'duplicate-subscription': 'has more than one subscription',
   'ending-foreign': 'is active, and somebody has scheduled an end or a hold at Maxio',
+  unclaimed: 'recreated from Maxio, billed, and not sent by the identity provider since: let it send everybody',
 };
 
 function drift({ drift: now, site }: Situation): Condition | undefined {
@@ -143,13 +146,16 @@ function drift({ drift: now, site }: Situation): Condition | undefined {
     .sort((a, b) => b[1] - a[1]);
   const total = kinds.reduce((sum, [, count]) => sum + count, 0);
   if (total === 0) return undefined;
+  const mend = kinds.every(([kind]) => kind === 'unclaimed')
+    ? 'There is nothing to repair: start a full sync at the identity provider, which says who of them is still there.'
+    : 'What you want put right: maxio-scim drift repair, with the ids, --kind or --all.';
   return {
     topic: 'drift',
     severity: 'warn',
     title: `${many(total, 'difference', 'differences')} between the directory and Maxio`,
     what: `The last comparison found what no pending change explains. ${kinds.map(([kind, count]) => `${figure(count)}: ${KINDS[kind] ?? kind}`).join('; ')}.`,
     who: `${many(total, 'row', 'rows')} of the report; it names everyone.`,
-    todo: `Read it: maxio-scim drift --site ${site}. What you want put right: maxio-scim drift repair, with the ids, --kind or --all.`,
+    todo: `Read it: maxio-scim drift --site ${site}. ${mend}`,
     count: total,
     mark: now.newestMs,
   };

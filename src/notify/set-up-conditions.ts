@@ -2,9 +2,11 @@
  * Owns what is told about the service itself: the SCIM token's last day, a configuration or a release that waits for somebody, and Redis. Pure.
  * That a worker is silent cannot be told from inside the worker: metrics and the liveness check of the platform are for that.
  */
+
+import { many } from '../figures.ts';
 import type { Situation } from './situation.ts';
 import type { Condition } from './topics.ts';
-import { many, moment, plain, type Wording } from './words.ts';
+import { moment, plain, type Wording } from './words.ts';
 
 const DAY_MS = 86_400_000;
 /** Days before the end at which it is told, and told anew. */

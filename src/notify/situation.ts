@@ -4,11 +4,12 @@
  */
 import type { SiteConfig } from '../config.ts';
 import type { GuardState, Holds } from '../directory/holds.ts';
-import type { Runs } from '../directory/runs.ts';
+import type { Backlog, Runs } from '../directory/runs.ts';
 import type { SiteMode, SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
 import type { Recovery } from '../directory/witness.ts';
 import type { Budget, BudgetPeek } from '../maxio/budget.ts';
+import { Reading, type Unread } from './reading.ts';
 
 export interface Person {
   id: string;
@@ -45,6 +46,8 @@ export interface Situation {
   redis?: { durable: boolean; findings: readonly string[]; memoryRatio: number } | undefined;
   /** The data of the site was lost or set back. */
   recovery?: { word: Recovery; sinceMs: number; unclaimed: number } | undefined;
+  /** What could not be read. */
+  unread?: readonly Unread[] | undefined;
 }
 
 export interface SituationSources {
@@ -72,30 +75,64 @@ const SHOWN_MAX = 5;
 /** Reasons of a wait that has been decided, not suffered. */
 const DECIDED = new Set(['grace', 'calm']);
 
-/** Read what is true of a site now. @throws when Redis does not answer */
+const FREE: BudgetPeek = {
+  limit: Number.POSITIVE_INFINITY,
+  used: 0,
+  windowSeconds: 0,
+  inFlight: 0,
+  blockedForMs: 0,
+  blockedStreak: 0,
+};
+const NOBODY_HELD: GuardState = {
+  held: 0,
+  exempt: 0,
+  heldCents: 0,
+  activePeople: 0,
+  activeCents: 0,
+  lossesHour: 0,
+  lossesDay: 0,
+  limitHour: 0,
+  limitDay: 0,
+};
+
+/** Read what is true of a site now; `unread` names what could not be read, and the rest is as if nothing were wrong with that. @throws when Redis does not answer */
 export async function readSituation(sources: SituationSources, nowMs: number): Promise<Situation> {
   const { site, runs, budget, modes, holds } = sources;
+  const reading = new Reading();
+  const none = {
+    parked: { total: 0, leavers: 0, reasons: [], oldestAtMs: nowMs, some: [] },
+    late: { total: 0, sinceMs: nowMs, some: [] },
+  };
   const [peek, backlog, mode, test, held] = await Promise.all([
-    budget.peek(),
-    runs.backlog(),
-    modes.read(),
-    sources.test(),
-    holds.state(),
+    reading.part('budget', ['budget', 'key-refused', 'failing'], () => budget.peek(), FREE),
+    reading.part<Pick<Backlog, 'parked' | 'pending'>>('backlog', ['parked', 'failing'], () => runs.backlog(), {
+      parked: 0,
+      pending: 0,
+    }),
+    reading.part('mode', ['leaver-waiting', 'survey-done'], () => modes.read(), undefined),
+    reading.part('test', [], () => sources.test(), undefined),
+    reading.part('held', ['held'], () => holds.state(), NOBODY_HELD),
   ]);
-  const [parked, late, heldPeople, survey, candidate, drift] = await Promise.all([
-    readParked(sources, backlog.parked, nowMs),
-    readLate(sources, nowMs),
-    held.held === 0 ? [] : holds.list(0, SHOWN_MAX).then((ids) => readPeople(sources, ids)),
-    sources.survey?.(),
-    sources.candidate?.(),
-    sources.drift?.(),
+  const [parked, late, heldPeople, survey, candidate, drift, redis, contact, recovery] = await Promise.all([
+    reading.part('parked', ['parked'], () => readParked(sources, reading, { total: backlog.parked, nowMs }), none.parked),
+    reading.part('late', ['leaver-waiting'], () => readLate(sources, reading, nowMs), none.late),
+    reading.part('held-people', [], () => (held.held === 0 ? [] : readHeld(sources, reading)), []),
+    reading.part('survey', ['survey-done'], () => sources.survey?.(), undefined),
+    reading.part('configuration', ['configuration'], () => sources.candidate?.(), undefined),
+    reading.part('drift', ['drift'], () => sources.drift?.(), undefined),
+    reading.part('redis', ['redis'], () => sources.redis?.(), undefined),
+    reading.part('contact', ['key-refused', 'site-blocked', 'failing'], () => sources.contact(), {
+      kind: 'confirmed',
+      refusals: 0,
+    } as const),
+    reading.part('recovery', ['recovery'], () => readRecovery(sources), undefined),
   ]);
   return {
     site: site.key,
     nowMs,
     test,
     mode,
-    contact: sources.contact(),
+    contact,
     budget: peek,
     pending: backlog.pending,
     parked,
@@ -106,9 +143,14 @@ export async function readSituation(sources: SituationSources, nowMs: number): P
     survey,
     candidate,
     drift,
-    redis: sources.redis?.(),
-    recovery: await readRecovery(sources),
+    redis,
+    recovery,
+    unread: reading.unread,
   };
+}
+
+async function readHeld(sources: SituationSources, reading: Reading): Promise<Person[]> {
+  return await readPeople(sources, reading, await sources.holds.list(0, SHOWN_MAX));
 }
 
 async function readRecovery({ store }: SituationSources): Promise<Situation['recovery']> {
@@ -123,7 +165,11 @@ interface Waiting {
   leaver: boolean;
 }
 
-async function readParked(sources: SituationSources, total: number, nowMs: number): Promise<Situation['parked']> {
+async function readParked(
+  sources: SituationSources,
+  reading: Reading,
+  { total, nowMs }: { total: number; nowMs: number },
+): Promise<Situation['parked']> {
   const none = { total: 0, leavers: 0, reasons: [], oldestAtMs: nowMs, some: [] };
   if (total === 0) return none;
   const rows = await readWaiting(sources, await sources.runs.parked(0, PARKED_READ_MAX));
@@ -139,11 +185,11 @@ async function readParked(sources: SituationSources, total: number, nowMs: numbe
     leavers: parked.filter(({ leaver }) => leaver).length,
     reasons: [...reasons].sort((a, b) => b[1] - a[1]),
     oldestAtMs: Math.min(nowMs, ...parked.map(({ run }) => run.atMs ?? nowMs)),
-    some: await readPeople(sources, shown),
+    some: await readPeople(sources, reading, shown),
   };
 }
 
-async function readLate(sources: SituationSources, nowMs: number): Promise<Situation['late']> {
+async function readLate(sources: SituationSources, reading: Reading, nowMs: number): Promise<Situation['late']> {
   const { store, site } = sources;
   const until = nowMs - LATE_MS - site.graceSeconds * 1_000;
   const key = `${store.prefix}urgent`;
@@ -161,6 +207,7 @@ async function readLate(sources: SituationSources, nowMs: number): Promise<Situa
     sinceMs: Math.min(...late.map(({ id }) => scores.get(id) ?? nowMs)),
     some: await readPeople(
       sources,
+      reading,
       late.slice(0, SHOWN_MAX).map(({ id }) => id),
     ),
   };
@@ -183,7 +230,8 @@ async function readWaiting({ store }: SituationSources, ids: string[]): Promise<
   });
 }
 
-async function readPeople({ store }: SituationSources, ids: string[]): Promise<Person[]> {
-  const records = await store.readAll(ids);
+/** Whoever cannot be read is not named, and counts all the same. */
+async function readPeople({ store }: SituationSources, reading: Reading, ids: string[]): Promise<Person[]> {
+  const records = await reading.part('names', [], () => store.readAll(ids), []);
   return records.map(({ id, attributes }) => ({ id, userName: attributes.userName }));
 }

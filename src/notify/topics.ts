@@ -49,6 +49,8 @@ export interface TopicRule {
   spareMs?: number;
   /** What is true when it is over. */
   over: string;
+  /** The page for whoever is woken by it. */
+  runbook: string;
 }
 
 const MINUTE_MS = 60_000;
@@ -60,24 +62,77 @@ export const TOPICS: Record<Topic, TopicRule> = {
     lastsMs: 0,
     remindMs: HOUR_MS,
     over: 'The site is released again; its data is what Maxio and the identity provider are compared with.',
+    runbook: 'docs/runbooks/redis-lost.md',
   },
   held: {
     lastsMs: 0,
     remindMs: HOUR_MS,
     over: 'Nobody is held any more: every leaver was approved, rejected or is active again.',
+    runbook: 'docs/onboarding.md#8-the-wrong-group',
   },
-  'leaver-waiting': { lastsMs: 0, remindMs: HOUR_MS, over: 'No leaver has been waiting for longer than five minutes any more.' },
-  parked: { lastsMs: MINUTE_MS, remindMs: DAY_MS, over: 'Nobody is parked any more.' },
-  'key-refused': { lastsMs: 0, remindMs: DAY_MS, over: 'Maxio accepts the API key again.' },
-  'site-blocked': { lastsMs: 0, remindMs: DAY_MS, over: 'The API key opens the right Maxio site again.' },
-  failing: { lastsMs: 15 * MINUTE_MS, remindMs: 4 * HOUR_MS, over: 'Maxio answers again, or nothing waits for it.' },
-  budget: { lastsMs: 10 * MINUTE_MS, remindMs: DAY_MS, over: 'There is room in the call budget again.' },
-  'token-expiry': { lastsMs: 0, remindMs: 7 * DAY_MS, over: 'The SCIM token is good for more than 30 days.' },
-  configuration: { lastsMs: 0, remindMs: DAY_MS, over: 'No configuration waits for approval any more.' },
-  'survey-done': { lastsMs: 0, remindMs: 7 * DAY_MS, over: 'The site does not wait for a release any more.' },
+  'leaver-waiting': {
+    lastsMs: 0,
+    remindMs: HOUR_MS,
+    over: 'No leaver has been waiting for longer than five minutes any more.',
+    runbook: 'docs/runbooks/README.md',
+  },
+  parked: { lastsMs: MINUTE_MS, remindMs: DAY_MS, over: 'Nobody is parked any more.', runbook: 'docs/runbooks/parked.md' },
+  'key-refused': {
+    lastsMs: 0,
+    remindMs: DAY_MS,
+    over: 'Maxio accepts the API key again.',
+    runbook: 'docs/runbooks/key-refused.md',
+  },
+  'site-blocked': {
+    lastsMs: 0,
+    remindMs: DAY_MS,
+    over: 'The API key opens the right Maxio site again.',
+    runbook: 'docs/runbooks/key-refused.md#if-it-opens-another-site',
+  },
+  failing: {
+    lastsMs: 15 * MINUTE_MS,
+    remindMs: 4 * HOUR_MS,
+    over: 'Maxio answers again, or nothing waits for it.',
+    runbook: 'docs/runbooks/maxio-outage.md',
+  },
+  budget: {
+    lastsMs: 10 * MINUTE_MS,
+    remindMs: DAY_MS,
+    over: 'There is room in the call budget again.',
+    runbook: 'docs/runbooks/budget-exhausted.md',
+  },
+  'token-expiry': {
+    lastsMs: 0,
+    remindMs: 7 * DAY_MS,
+    over: 'The SCIM token is good for more than 30 days.',
+    runbook: 'docs/runbooks/README.md',
+  },
+  configuration: {
+    lastsMs: 0,
+    remindMs: DAY_MS,
+    over: 'No configuration waits for approval any more.',
+    runbook: 'docs/runbooks/README.md',
+  },
+  'survey-done': {
+    lastsMs: 0,
+    remindMs: 7 * DAY_MS,
+    over: 'The site does not wait for a release any more.',
+    runbook: 'docs/runbooks/existing-customers.md',
+  },
   // With webhooks there is a new difference whenever staff work at Maxio.
-  drift: { lastsMs: 0, remindMs: 7 * DAY_MS, spareMs: HOUR_MS, over: 'The directory and Maxio agree again.' },
-  redis: { lastsMs: MINUTE_MS, remindMs: DAY_MS, over: 'Redis is set up safely and has room again.' },
+  drift: {
+    lastsMs: 0,
+    remindMs: 7 * DAY_MS,
+    spareMs: HOUR_MS,
+    over: 'The directory and Maxio agree again.',
+    runbook: 'docs/onboarding.md#9-the-next-morning',
+  },
+  redis: {
+    lastsMs: MINUTE_MS,
+    remindMs: DAY_MS,
+    over: 'Redis is set up safely and has room again.',
+    runbook: 'docs/runbooks/redis-full.md',
+  },
 };
 
 /** How long a condition must be gone before it counts as over, so that one that comes and goes is one story. */

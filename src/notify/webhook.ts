@@ -41,7 +41,7 @@ export function openWebhook(url: Secret, deadlineMs = DEADLINE_MS): Channel {
 
 /** Shape a message for receivers. */
 function bodyOf(message: Message): Record<string, unknown> {
-  const { site, topic, state, severity, what, who, todo, sinceMs, atMs, test } = message;
+  const { site, topic, state, severity, what, who, todo, runbook, sinceMs, atMs, test } = message;
   return {
     text: [`*${severity}* ${slack(`${plain(site)}: ${headline(message)}`)}`, ...linesOf(message).map(slack)].join('\n'),
     service: 'maxio-scim',
@@ -52,6 +52,7 @@ function bodyOf(message: Message): Record<string, unknown> {
     what,
     who,
     todo,
+    ...(runbook === undefined ? {} : { runbook }),
     since: new Date(sinceMs).toISOString(),
     at: new Date(atMs).toISOString(),
     test: test ?? null,

@@ -1,4 +1,5 @@
-/** Owns how numbers, spans, moments and people are written in messages. Refuses line breaks and control characters from outside. */
+/** Owns how spans, moments and people are written in messages. Refuses line breaks and control characters from outside. */
+import { many } from '../figures.ts';
 import type { Person } from './situation.ts';
 
 /** How people are named, and where the pages are. */
@@ -17,20 +18,6 @@ export function plain(text: string): string {
     .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
     .replace(/ {2,}/g, ' ')
     .trim();
-}
-
-export function figure(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** Say how many of something; the plural is irregular more often than not, so it is given. */
-export function many(count: number, one: string, more: string): string {
-  return `${figure(count)} ${count === 1 ? one : more}`;
-}
-
-/** Write an amount without a currency, which we do not know. */
-export function money(cents: number): string {
-  return (cents / 100).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 }
 
 /** Say a span of time in the unit a person would choose. */

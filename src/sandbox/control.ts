@@ -1,6 +1,6 @@
 /**
- * Owns the control plane: reset, seed, clock, faults, settings, staff edits, events, webhooks, ledger, state and numbers, for programs
- * that are not in this process.
+ * Owns the control plane: reset, seed, clock, faults, settings, key, staff edits, events, webhooks, ledger, state and numbers, for programs that are
+ * not in this process.
  * Refuses to appear under a Maxio path or in the ledger, and takes JSON only, so that a web page cannot post to it by a form.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -20,6 +20,7 @@ const clockSchema = z.union([
 const sinceSchema = z.object({ since: z.coerce.number().min(0).default(0) });
 const windowSchema = z.object({ windowMs: z.coerce.number().positive().optional() });
 
+const keySchema = z.strictObject({ apiKey: z.string().min(1) });
 const listenSchema = z.strictObject({ url: z.url(), keys: z.array(z.string()).optional() });
 
 class Misuse extends Error {}
@@ -73,6 +74,10 @@ export function addControl(app: FastifyInstance, state: SandboxState): void {
       control.post('/release', async () => ({ released: state.release() }));
       control.get('/settings', async () => state.settings());
       control.post('/settings', async (request) => state.settings(read(settingsSchema.partial(), request.body)));
+      control.post('/key', async (request) => {
+        state.changeKey(read(keySchema, request.body).apiKey);
+        return { ok: true };
+      });
       control.get('/ledger', async (request) => state.ledger(read(sinceSchema, request.query).since));
       control.delete('/ledger', async () => {
         state.clearLedger();

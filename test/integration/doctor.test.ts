@@ -13,6 +13,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { readConfig } from '../../src/config.ts';
 import { sitePrefix } from '../../src/directory/keys.ts';
 import { SiteModes } from '../../src/directory/site-mode.ts';
+import { Store } from '../../src/directory/store.ts';
+import { createUsers } from '../../src/directory/users.ts';
 import { examineAlone } from '../../src/doctor/alone.ts';
 import type { DoctorCheck } from '../../src/doctor/check.ts';
 import { checkReach } from '../../src/doctor/check-reach.ts';
@@ -22,6 +24,7 @@ import { connectRedis } from '../../src/redis.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { serviceProviderConfig } from '../../src/scim/discovery.ts';
 import { makeCertificate } from '../support/certificate.ts';
+import { NO_GUARD } from '../support/guard.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const DAY_MS = 86_400_000;
@@ -75,6 +78,14 @@ const budgetOf = (): Budget =>
     unknownOutcomeSeconds: 130,
   });
 
+/** Somebody in the directory of the site. */
+async function ada() {
+  const store = new Store(redisServer.connect(), 'us.acme', { backlogLimit: 100, guard: NO_GUARD });
+  const users = createUsers({ store, site: { region: 'us', subdomain: 'acme' }, onCommitted: () => undefined });
+  const body = { userName: 'ada@example.com', externalId: 'ext-ada', emails: [{ value: 'ada.home@example.com' }], active: true };
+  return await users.create(body as Parameters<typeof users.create>[0], { requestId: 'r', actor: 'test' });
+}
+
 const named = (checks: DoctorCheck[], name: string): DoctorCheck | undefined => checks.find((check) => check.name === name);
 
 describe('Maxio', () => {
@@ -107,6 +118,21 @@ describe('Maxio', () => {
       status: 'fail',
       finding: expect.stringContaining('connection refused'),
     });
+  });
+
+  test('a site that waits after failures is asked all the same, and a right answer ends the wait for all', async () => {
+    const maxio = await sandbox();
+    const budget = budgetOf();
+    for (let i = 0; i < 5; i += 1) {
+      const grant = await budget.take({ lane: 'normal' });
+      if (!grant.granted) throw new Error(`not granted: ${grant.why}`);
+      await budget.release(grant.slot, 'failed');
+    }
+    expect(await budget.peek()).toMatchObject({ blockedWhy: 'failing' });
+    expect(named(await examined({ MAXIO_BASE_URL: 'http://127.0.0.1:1' }), 'us.acme Maxio')).toMatchObject({ status: 'fail' });
+    expect((await budget.peek()).blockedForMs, 'another failure waits on').toBeGreaterThan(0);
+    expect(named(await examined({ MAXIO_BASE_URL: maxio.url }), 'us.acme Maxio')).toMatchObject({ status: 'pass' });
+    expect((await budget.peek()).blockedWhy).toBeUndefined();
   });
 
   test('the key opens another site than the data belongs to', async () => {
@@ -157,6 +183,33 @@ describe('Maxio', () => {
     const checks = [await examined(env), await examined(env)].flat();
     expect(checks.filter(({ finding }) => finding.includes('the call budget of the hour is used up')).length).toBeGreaterThan(0);
     expect(maxio.state.ledger(0).length).toBeLessThanOrEqual(5);
+  });
+
+  test('entries of the list of protected people that are nobody are counted, and never quoted', async () => {
+    const maxio = await sandbox();
+    const folder = mkdtempSync(join(tmpdir(), 'maxio-scim-doctor-'));
+    const path = `${folder}/protected.txt`;
+    const list = async (...entries: string[]): Promise<DoctorCheck | undefined> => {
+      writeFileSync(path, `# people\n${entries.join('\n')}\n`);
+      return named(await examined({ MAXIO_BASE_URL: maxio.url, MAXIO_PROTECTED_FILE: path }), 'us.acme protected people');
+    };
+    const { id, reference } = await ada();
+    const known = ['ADA@example.com', 'ext-ada', reference, id, 'Ada.Home@example.com'];
+    expect(await list(...known)).toMatchObject({
+      status: 'pass',
+      finding: expect.stringContaining('5 on the list, all of them'),
+    });
+    expect(await list('ada@example.com', 'CANARY@example.com', '', 'ext-ad')).toMatchObject({
+      status: 'warn',
+      finding: expect.stringMatching(/^2 of 3 entries .* number 2, 3, not counting/),
+    });
+    expect(await list('# nobody')).toBeUndefined();
+    await redisServer.flush();
+    expect(await list('ada@example.com')).toMatchObject({
+      status: 'pass',
+      finding: expect.stringContaining('nobody is in the directory'),
+    });
+    rmSync(folder, { recursive: true });
   });
 
   test('two sites are examined side by side', async () => {
@@ -272,10 +325,9 @@ describe('the public address', () => {
 
   /** Answers as the service does under the given address. */
   const service =
-    (url: () => string, ready = 200): RequestListener =>
+    (url: () => string, ready = 200, reasons = ready === 200 ? [] : ['This process is stopping.']): RequestListener =>
     (request, response) => {
       if (request.url === '/readyz') {
-        const reasons = ready === 200 ? [] : ['This process is stopping.'];
         response.writeHead(ready, { 'content-type': 'application/json' }).end(JSON.stringify({ ready: ready === 200, reasons }));
       } else if (request.headers.authorization !== undefined) response.writeHead(500).end('no token may come here');
       else response.writeHead(200).end(JSON.stringify(serviceProviderConfig(`${url()}/scim/v2`)));
@@ -329,6 +381,15 @@ describe('the public address', () => {
     url = `http://127.0.0.1:${port}`;
     expect(await checkReach(url, now())).toContainEqual(
       expect.objectContaining({ name: 'readiness', status: 'fail', finding: expect.stringContaining('is stopping') }),
+    );
+  });
+
+  test('a process that is ready for some of its sites is told with the others', async () => {
+    let url = '';
+    const port = await listen(createPlain(service(() => url, 200, ['The data of us.beta was lost.'])));
+    url = `http://127.0.0.1:${port}`;
+    expect(await checkReach(url, now())).toContainEqual(
+      expect.objectContaining({ name: 'readiness', status: 'warn', finding: expect.stringContaining('us.beta was lost') }),
     );
   });
 

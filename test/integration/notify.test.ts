@@ -193,6 +193,7 @@ it('mail is plain, threaded by story, from and to whom it was said', async () =>
   expect(second?.headers['in-reply-to']).toBe(first?.headers['message-id']);
   expect(second?.headers['message-id']).not.toBe(first?.headers['message-id']);
   expect(first?.text).toContain('To do: Look: maxio-scim held');
+  expect(first?.text).toContain('Step by step: docs/onboarding.md#8-the-wrong-group');
   expect(first?.text).toContain(`Affected: 3 people: ${ids.toSorted().join(', ')}.`);
 });
 
@@ -221,7 +222,7 @@ it('a userName can neither mention a channel, nor fake a link, nor add a header'
   const { text, who } = hook.taken[0] as { text: string; who: string };
   expect(text).toContain('&lt;!channel&gt; &lt;https://evil.example|a &amp; b&gt; Bcc: evil@example.com Body');
   expect(text).not.toMatch(/[<>]/);
-  expect(text.split('\n')).toHaveLength(5);
+  expect(text.split('\n')).toHaveLength(6);
   expect(who).not.toMatch(/[\r\n]/);
   expect(mailbox.mails[0]?.to).toEqual(['ops@example.com', 'boss@example.com']);
   expect(mailbox.mails[0]?.headers.bcc).toBeUndefined();
@@ -395,6 +396,57 @@ it('a survey that waits for a release, a configuration that waits for approval a
   expect(hook.taken).toHaveLength(before);
   await notifier.turn({ nowMs: nowMs + 3_620_000, signal });
   expect(hook.taken.at(-1)).toMatchObject({ topic: 'drift', state: 'update', what: expect.stringContaining('3: has left') });
+});
+
+it('a source that fails keeps nobody from hearing of the others, ends no story, and is said once', async () => {
+  const site = openNoticeSite(server, { guard: STRICT });
+  const hook = keep(await startHook());
+  let broken: string | undefined;
+  const candidate = { atMs: 1, author: 'dana', people: 40 };
+  const failing = async (): Promise<typeof candidate> => {
+    if (broken !== undefined) throw new TypeError(broken);
+    return candidate;
+  };
+  const sources: SituationSources = { ...site.sources, candidate: failing };
+  const notifier = site.notifier([keep(openWebhook(new Secret(hook.url)))], { sources });
+  const { signal } = new AbortController();
+  const startMs = await site.runs.nowMs();
+  const look = async (minutes: number) => await notifier.turn({ nowMs: startMs + minutes * MINUTE, signal });
+  await look(0);
+  expect(statesOf(hook)).toEqual(['configuration open']);
+
+  broken = 'first';
+  const [ann = ''] = await arrive(site, 'ann');
+  await park(site, ann);
+  for (const minute of [2, 3, 4, 5]) await look(minute);
+  expect(statesOf(hook)).toEqual(['configuration open', 'parked open']);
+  const said = () => site.logLines.map((line) => JSON.parse(line)).filter(({ part }) => part !== undefined);
+  expect(said()).toMatchObject([{ level: 'warn', part: 'configuration' }]);
+  expect(await notifier.current()).toMatchObject([{ topic: 'parked' }]);
+  broken = 'second';
+  await look(6);
+  expect(said()).toHaveLength(2);
+
+  broken = undefined;
+  await look(7);
+  await look(8);
+  expect(said().at(-1)).toMatchObject({ level: 'info', part: 'configuration' });
+  expect(said()).toHaveLength(3);
+  expect(statesOf(hook)).toEqual(['configuration open', 'parked open']);
+});
+
+it('data that cannot be read silences its own subject only, and a record nobody but its name; Redis being away ends the look', async () => {
+  const site = openNoticeSite(server, { guard: STRICT });
+  const [ann = ''] = await arrive(site, 'ann');
+  await park(site, ann);
+  await site.redis.set(`${site.store.prefix}configuration`, 'not what it was');
+  await site.redis.hset(site.store.userKey(ann), 'attrs', 'not JSON');
+  const survey = { state: async () => ({ state: 'never', finishedAt: null, unreferenced: null }) as never };
+  const { candidate } = newsOf(site.store, survey);
+  const sources: SituationSources = { ...site.sources, candidate, contact: () => ({ kind: 'foreign', refusals: 0 }) };
+  expect((await site.notifier([], { sources }).current()).map(({ topic }) => topic)).toEqual(['site-blocked', 'parked']);
+  const away = { ...sources, candidate: async () => Promise.reject(new Error('Connection is closed.')) };
+  await expect(site.notifier([], { sources: away }).current()).rejects.toThrow('Connection is closed');
 });
 
 it('a key that Maxio refuses is told by the rounds, although the site is not confirmed and no mode is known', async () => {

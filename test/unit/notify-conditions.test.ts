@@ -1,9 +1,10 @@
 /** What people are told in which situation: each subject shown absent and present, with its urgency and its next step, and what never may be in a text. */
 import { describe, expect, it } from 'vitest';
+import { money } from '../../src/figures.ts';
 import { conditionsOf } from '../../src/notify/conditions.ts';
 import type { Situation } from '../../src/notify/situation.ts';
 import type { Condition, Topic } from '../../src/notify/topics.ts';
-import { money, plain, span } from '../../src/notify/words.ts';
+import { plain, span } from '../../src/notify/words.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const MINUTE = 60_000;
@@ -138,6 +139,10 @@ describe('people', () => {
     expect(told).toMatchObject({ title: '4 differences between the directory and Maxio', count: 4, mark: NOW - MINUTE });
     expect(told.what).toMatch(/3: has left and is billed; 1: has other fields at Maxio\.$/);
     expect(told.todo).toContain('maxio-scim drift repair');
+    const waiting = only('drift', { drift: { newestMs: NOW, kinds: { unclaimed: 2 } } });
+    expect(waiting.what).toMatch(/2: recreated from Maxio, billed, and not sent by the identity provider since/);
+    expect(waiting.todo).toContain('start a full sync');
+    expect(waiting.todo).not.toContain('drift repair');
   });
 });
 
