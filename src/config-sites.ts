@@ -148,6 +148,13 @@ function readProtected(path: string, problems: string[], where: string): string[
       `${where}MAXIO_PROTECTED_FILE is not a plain list at line ${odd + 1}; write one userName, externalId, e-mail address or reference a line, without quotation marks, tabs or invisible characters`,
     );
   }
+  // A line of several people would match nobody, and so would the row of a table. Distinguished names are separated by commas, too.
+  const several = lines.findIndex((line) => /[,;]/.test(line) && !/^[\w.]+=[^,;]+(,\s*[\w.]+=[^,;]+)+$/.test(line));
+  if (several !== -1) {
+    problems.push(
+      `${where}MAXIO_PROTECTED_FILE has a comma or semicolon at line ${several + 1}, where it would protect nobody; write one userName, externalId, e-mail address or reference a line, and nothing else. Who has a comma in one of them is named by another`,
+    );
+  }
   return lines.filter((line) => line !== '');
 }
 

@@ -1,6 +1,8 @@
 /** Owns what `held`, `approve`, `reject` and `drift` print: people who wait for a decision, and what it did. Pure. */
+
+import { figure, many, money } from '../figures.ts';
 import type { DecidedAnswer, DriftAnswer, HeldAnswer } from './answers-people.ts';
-import { type Cell, grid, many, money, number, paint, plain } from './terminal.ts';
+import { type Cell, grid, paint, plain } from './terminal.ts';
 
 const ROWS_SHOWN_MAX = 200;
 const IDS_SHOWN_MAX = 20;
@@ -16,13 +18,13 @@ export function renderHeld({ total, tripped, monthlyCents, held }: HeldAnswer): 
       { text: plain(person.site) },
       { text: plain(person.leftAt) },
       { text: person.deleted ? 'deleted' : 'inactive' },
-      { text: number(person.subscriptions) },
+      { text: figure(person.subscriptions) },
       { text: money(person.monthlyCents) },
     ]);
   const since = tripped === null ? '' : ` since ${plain(tripped.at)} (${plain(tripped.why)})`;
   return [
     ...grid(['Id', 'Person', 'Site', 'Left', 'At the IdP', 'Live', 'A month'], rows, [5, 6]),
-    ...(total > rows.length ? [`… and ${number(total - rows.length)} more.`] : []),
+    ...(total > rows.length ? [`… and ${figure(total - rows.length)} more.`] : []),
     '',
     `${many(total, 'person', 'people')} held${since}; ${money(monthlyCents)} a month. They are still billed.`,
     'If they have left: maxio-scim approve <id…>, --file FILE or --all. If it was a mistake: maxio-scim reject, or reactivate them.',
@@ -45,7 +47,7 @@ export function renderDecided(verdict: 'approve' | 'reject', { done, already, no
 /** Names a few and counts the rest. */
 export function listed(ids: string[]): string {
   const shown = ids.slice(0, IDS_SHOWN_MAX).map(plain).join(', ');
-  return ids.length > IDS_SHOWN_MAX ? `${shown} and ${number(ids.length - IDS_SHOWN_MAX)} more` : shown;
+  return ids.length > IDS_SHOWN_MAX ? `${shown} and ${figure(ids.length - IDS_SHOWN_MAX)} more` : shown;
 }
 
 const REPAIR: Record<string, string> = {
@@ -79,9 +81,11 @@ export function renderDrift(report: DriftAnswer): string[] {
   const kinds = Object.entries(counts).filter(([, count]) => count > 0);
   return [
     ...grid(['Kind', 'Person', 'Customer', 'Subscription', 'Repair', 'What'], cells),
-    ...(total > cells.length ? [`… ${number(cells.length)} of ${number(total)} shown; --csv FILE holds more.`] : []),
+    ...(total > cells.length ? [`… ${figure(cells.length)} of ${figure(total)} shown; --csv FILE holds more.`] : []),
     '',
-    `${plain(site)}: ${many(total, 'difference')}, ${words}: ${kinds.map(([kind, count]) => `${number(count)} ${plain(kind)}`).join(', ')}.`,
-    'maxio-scim drift repair <id…>, --kind KIND or --all puts them right.',
+    `${plain(site)}: ${many(total, 'difference')}, ${words}: ${kinds.map(([kind, count]) => `${figure(count)} ${plain(kind)}`).join(', ')}.`,
+    ...(rows.some(({ repair }) => repair !== 'none')
+      ? ['maxio-scim drift repair <id…>, --kind KIND or --all puts them right.']
+      : []),
   ];
 }

@@ -1,6 +1,8 @@
 /** Owns what `person` prints: who it is, what was promised, how it stands, what Maxio holds, and the story as a timeline. Pure. */
+
+import { money } from '../figures.ts';
 import type { PersonAnswer } from './answers.ts';
-import { money, paint, plain, wrap } from './terminal.ts';
+import { paint, plain, wrap } from './terminal.ts';
 
 const LABEL_WIDTH = 11;
 const TEXT_WIDTH = 96;

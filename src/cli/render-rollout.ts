@@ -1,4 +1,6 @@
 /** Owns what the commands of a rollout print: modes, survey, links, plan, configuration, doctor. Pure. */
+
+import { figure, many, money } from '../figures.ts';
 import type {
   ConfigurationAnswer,
   DoctorAnswer,
@@ -8,7 +10,7 @@ import type {
   PlanAnswer,
   SurveyAnswer,
 } from './answers-rollout.ts';
-import { type Cell, grid, many, money, number, paint, plain, wrap } from './terminal.ts';
+import { type Cell, grid, paint, plain, wrap } from './terminal.ts';
 
 const TEXT_WIDTH = 100;
 const LINKS_SHOWN_MAX = 200;
@@ -62,7 +64,7 @@ export function renderLinkPlan(site: string, rows: LinkRow[]): string[] {
       { text: plain(row.customerId), style: 'bold' },
       { text: plain(row.name) },
       { text: plain(row.email) },
-      { text: number(row.subscriptions) },
+      { text: figure(row.subscriptions) },
       { text: money(row.monthlyCents) },
       { text: plain(row.match), style: row.match === 'unique' ? 'green' : row.match === 'none' ? 'dim' : 'yellow' },
       { text: plain(row.userName ?? '-') },
@@ -70,9 +72,9 @@ export function renderLinkPlan(site: string, rows: LinkRow[]): string[] {
     ]);
   const counts = new Map<string, number>();
   for (const { match } of rows) counts.set(match, (counts.get(match) ?? 0) + 1);
-  const found = [...counts].map(([match, count]) => `${number(count)} ${plain(match)}`).join(', ');
+  const found = [...counts].map(([match, count]) => `${figure(count)} ${plain(match)}`).join(', ');
   const left =
-    rows.length > shown.length ? [`… and ${number(rows.length - shown.length)} more; --csv FILE holds all of them.`] : [];
+    rows.length > shown.length ? [`… and ${figure(rows.length - shown.length)} more; --csv FILE holds all of them.`] : [];
   return [
     ...grid(['Customer', 'Name', 'E-mail', 'Live', 'A month', 'Match', 'Person', 'State'], shown, [3, 4]),
     ...left,
@@ -84,7 +86,7 @@ export function renderLinkPlan(site: string, rows: LinkRow[]): string[] {
 
 /** Says in one line how far links are. */
 export function linksLine({ wanted, applied, failed, left }: LinksAnswer): string {
-  return `${many(wanted, 'link')} wanted, ${number(applied)} set at Maxio, ${number(failed)} failed, ${number(left)} left`;
+  return `${many(wanted, 'link')} wanted, ${figure(applied)} set at Maxio, ${figure(failed)} failed, ${figure(left)} left`;
 }
 
 /** Prints how far links are, and those that failed. */
@@ -121,7 +123,7 @@ export function renderPlan(plan: PlanAnswer): string[] {
   const lines = [`${paint('bold', plain(plan.site))}: what would happen to ${many(plan.people, 'person', 'people')}`];
   if (counts.length === 0) return [...lines, '  Nothing: everyone is in step.'];
   for (const [kind, count] of counts) {
-    lines.push(`  ${paint('bold', number(count).padStart(9))}  ${KINDS[kind] ?? plain(kind)}`);
+    lines.push(`  ${paint('bold', figure(count).padStart(9))}  ${KINDS[kind] ?? plain(kind)}`);
     for (const { userName, words } of (plan.examples[kind] ?? []).slice(0, EXAMPLES_SHOWN_MAX)) {
       lines.push(`             ${paint('dim', plain(`${userName}: ${words}`))}`);
     }

@@ -1,6 +1,8 @@
 /** Owns what `status`, `parked` and `retry` print: the sites as a table, the people who wait for an operator, what a retry did. Pure. */
+
+import { figure, many } from '../figures.ts';
 import type { ParkedAnswer, RetryAnswer, RetryPreviewAnswer, StatusAnswer } from './answers.ts';
-import { bar, type Cell, grid, many, number, paint, plain, span, wrap } from './terminal.ts';
+import { bar, type Cell, grid, paint, plain, span, wrap } from './terminal.ts';
 
 /** The objective for a leaver, in seconds. */
 const LEAVER_LATE_SECONDS = 300;
@@ -28,8 +30,8 @@ export function renderStatus(answer: StatusAnswer, url: string): string[] {
   }
   const parked = answer.sites.reduce((sum, site) => sum + site.parked, 0);
   const held = answer.sites.reduce((sum, site) => sum + (site.held ?? 0), 0);
-  if (parked > 0) lines.push('', `${number(parked)} parked: maxio-scim parked shows who and why.`);
-  if (held > 0) lines.push('', `${number(held)} held: maxio-scim held shows who and what they pay.`);
+  if (parked > 0) lines.push('', `${figure(parked)} parked: maxio-scim parked shows who and why.`);
+  if (held > 0) lines.push('', `${figure(held)} held: maxio-scim held shows who and what they pay.`);
   return lines;
 }
 
@@ -42,13 +44,13 @@ function siteRow(site: StatusAnswer['sites'][number]): Cell[] {
     { text: plain(site.key) + (site.test === true ? ' [test]' : ''), style: 'bold' },
     { text: plain(site.mode + why), style: paused === undefined ? MODES[site.mode] : 'red' },
     { text: bar(budget.used, budget.limit), style: full ? 'yellow' : undefined },
-    { text: `${number(budget.used)} of ${number(budget.limit)} in ${span(budget.windowSeconds)}` },
-    { text: number(site.pending) },
+    { text: `${figure(budget.used)} of ${figure(budget.limit)} in ${span(budget.windowSeconds)}` },
+    { text: figure(site.pending) },
     { text: site.pending === 0 ? '-' : span(site.oldestPendingSeconds) },
-    { text: number(site.urgent) },
+    { text: figure(site.urgent) },
     { text: site.urgent === 0 ? '-' : span(site.oldestUrgentSeconds), style: late ? 'red' : undefined },
-    { text: number(site.parked), style: site.parked > 0 ? 'yellow' : undefined },
-    { text: number(site.held ?? 0), style: (site.held ?? 0) > 0 ? 'red' : undefined },
+    { text: figure(site.parked), style: site.parked > 0 ? 'yellow' : undefined },
+    { text: figure(site.held ?? 0), style: (site.held ?? 0) > 0 ? 'red' : undefined },
   ];
 }
 
@@ -62,10 +64,10 @@ export function renderParked(answer: ParkedAnswer): string[] {
     lines.push(`  ${paint('yellow', plain(person.reason))}, for ${span(person.parkedSeconds)}`);
     lines.push(...wrap(plain(person.detail), DETAIL_WIDTH).map((line) => `  ${line}`), '');
   }
-  const more = answer.total > answer.parked.length ? `, of ${number(answer.total)} in all` : '';
+  const more = answer.total > answer.parked.length ? `, of ${figure(answer.total)} in all` : '';
   return [
     ...lines,
-    `${number(answer.parked.length)} parked${more}. When the cause is gone: maxio-scim retry <id>, or retry --all.`,
+    `${figure(answer.parked.length)} parked${more}. When the cause is gone: maxio-scim retry <id>, or retry --all.`,
   ];
 }
 
@@ -74,7 +76,7 @@ export function renderRetryPreview(answer: RetryPreviewAnswer): string[] {
   if (answer.total === 0) return ['Nobody of them is parked.'];
   return [
     `${many(answer.total, 'person', 'people')} would be tried again:`,
-    ...answer.reasons.map(({ reason, count }) => `  ${number(count).padStart(9)}  ${plain(reason)}`),
+    ...answer.reasons.map(({ reason, count }) => `  ${figure(count).padStart(9)}  ${plain(reason)}`),
     `About ${many(answer.estimatedCalls, 'call')} to Maxio, in about ${span(answer.estimatedSeconds)}. Nothing was changed.`,
   ];
 }

@@ -13,8 +13,6 @@ export interface Cell {
 }
 
 const GAP = '  ';
-const whole = new Intl.NumberFormat('en-US');
-const exact = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const BAR_CELLS = 12;
 
 /** Colours a text where stdout takes colours. */
@@ -57,21 +55,6 @@ export function table(rows: Cell[][]): string[] {
 export function grid(head: string[], rows: Cell[][], right: number[] = []): string[] {
   const aligned = rows.map((row) => row.map((cell, at) => (right.includes(at) ? { ...cell, right: true } : cell)));
   return table([head.map((text, at): Cell => ({ text, style: 'dim', right: right.includes(at) })), ...aligned]);
-}
-
-/** Writes a count with separators. */
-export function number(value: number): string {
-  return whole.format(value);
-}
-
-/** Writes an amount of cents; the currency is the site's, which is not known here. */
-export function money(cents: number): string {
-  return exact.format(cents / 100);
-}
-
-/** Says how many of something there are. */
-export function many(value: number, one: string, more = `${one}s`): string {
-  return `${number(value)} ${value === 1 ? one : more}`;
 }
 
 /** Draws how full something is. */

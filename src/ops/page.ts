@@ -2,6 +2,7 @@
  * Owns the HTML of the operator page: one document without a script that shows what waits for a human, from numbers, held and parked people. Pure.
  * Everything that comes from outside is escaped by the template itself (html.ts), so that a userName with markup in it stays a userName.
  */
+import { money } from '../figures.ts';
 import type { HeldPerson, NoticeAnswer } from './api/shapes.ts';
 import type { Status } from './health.ts';
 import { documentOf, type Html, html, NOTHING } from './html.ts';
@@ -82,22 +83,18 @@ function personCell({ site, id, userName }: { site: string; id: string; userName
   return html`<a href="/ops/api/people/${id}?site=${encodeURIComponent(site)}">${userName}</a><br><small class="quiet">${id}</small>`;
 }
 
-export function moneyOf(cents: number): string {
-  return (cents / 100).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-}
-
 function heldSection({ held, heldMarks, readings, operator }: PageContent): Html {
   const total = readings.reduce((sum, reading) => sum + reading.held, 0);
   if (total === 0) return NOTHING;
   const may = mayAct(operator.role, 'approver');
   const row = (person: HeldPerson): Html => html`<tr><td>${person.site}</td><td>${personCell(person)}</td>
-<td>${person.deleted ? 'deleted' : 'deactivated'} ${person.leftAt}</td><td class="n">${person.subscriptions}</td><td class="n">${moneyOf(person.monthlyCents)}</td>
+<td>${person.deleted ? 'deleted' : 'deactivated'} ${person.leftAt}</td><td class="n">${person.subscriptions}</td><td class="n">${money(person.monthlyCents)}</td>
 <td>${may ? html`${button('/ops/held', 'Approve', { site: person.site, id: person.id, word: 'approve' }, true)}${button('/ops/held', 'Reject', { site: person.site, id: person.id, word: 'reject' })}` : ''}</td></tr>
 `;
   const everyone = readings
     .filter((reading) => reading.held > 0)
     .map(
-      (reading) => html`<p>${reading.key}: ${reading.held} people, ${moneyOf(reading.guard.heldMonthlyCents)} a month.
+      (reading) => html`<p>${reading.key}: ${reading.held} people, ${money(reading.guard.heldMonthlyCents)} a month.
 ${may ? html`${button('/ops/held', `Reject all ${reading.held}: nothing ends`, { site: reading.key, word: 'reject-all', seen: heldMarks.get(reading.key) ?? '' })}${button('/ops/held', `Approve all ${reading.held}: their subscriptions end`, { site: reading.key, word: 'approve-all', seen: heldMarks.get(reading.key) ?? '' }, true)}` : 'An approver decides.'}</p>`,
     );
   return html`<h2>Held${total > held.length ? `, ${held.length} of ${total}` : ''}</h2>

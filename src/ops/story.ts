@@ -120,10 +120,23 @@ const ENDS: Record<string, string> = {
 function runSentence(entry: AuditEntry): string {
   const end = ENDS[entry.what];
   // Not the end of a run but something it has understood on the way.
-  if (end === undefined) return sentence(entry.what.charAt(0).toUpperCase() + entry.what.slice(1));
+  if (end === undefined) {
+    const understood = sentence(entry.what.charAt(0).toUpperCase() + entry.what.slice(1));
+    return [understood, ...(Array.isArray(entry.steps) ? entry.steps : []).map(conclusionSentence)].join(' ');
+  }
   const reason = typeof entry.reason === 'string' ? ` (${entry.reason})` : '';
   const detail = typeof entry.detail === 'string' ? ` ${sentence(entry.detail)}` : '';
   return `${sentence(`${end}${reason}`)}${detail}`;
+}
+
+/** What has become of one unanswered call. */
+function conclusionSentence(value: Json): string {
+  const { step, customer, subscription, effect } = value as Record<string, Json>;
+  const facts = [textOf(customer, 'customer'), textOf(subscription, 'subscription')].filter((fact) => fact !== '').join(', ');
+  const about = facts === '' ? '' : ` (${facts})`;
+  return sentence(
+    `${STEPS[String(step)] ?? String(step)}${about}: ${effect === 'seen' ? 'its effect is there' : 'no effect is seen'}`,
+  );
 }
 
 const ORDERS: Record<string, string> = {

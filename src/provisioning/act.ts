@@ -6,13 +6,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AuditEntry } from '../directory/audit.ts';
-import type { MaxioLink, OpenStep } from '../directory/record.ts';
+import { type MaxioLink, type OpenStep, SCHEMA_VERSION } from '../directory/record.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Fence, Lane } from '../maxio/budget.ts';
 import { isAlreadyCanceled, isReferenceTaken } from '../maxio/classify.ts';
 import { MaxioError } from '../maxio/error.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { NotMade } from './caller.ts';
+import { addressDigest } from './ghosts.ts';
 import type { LookParts } from './look.ts';
 import { confirm, presentFields } from './mapping.ts';
 import type { Step } from './plan-types.ts';
@@ -39,12 +40,15 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
     kind: step.kind,
     token,
     ...('target' in step ? { target: step.target } : {}),
+    ...(isCreate(step) ? { sent: addressDigest(run.desired.mapped.email) } : {}),
     generation: run.record.generation,
     sentAtMs: 0,
   };
   const doubtful = linkInDoubt(run.link, step);
   const stored = JSON.stringify([...run.open, { ...entry, sentAtMs: '$now' }]);
   const notes = [{ key: run.userKey, field: 'open', value: stored }];
+  // An older release must not go on from a step that it may not know.
+  if (run.record.schemaVersion < SCHEMA_VERSION) notes.push({ key: run.userKey, field: 'v', value: String(SCHEMA_VERSION) });
   if (doubtful !== run.link) notes.push({ key: run.userKey, field: 'link', value: JSON.stringify(doubtful) });
   const options = { operation: step.kind, lane: laneOf(run, step), fences: fencesOf(run, step), notes, signal: parts.signal };
 
@@ -102,8 +106,12 @@ function linkInDoubt(link: MaxioLink | undefined, step: Step): MaxioLink | undef
 }
 
 function fencesOf(run: Run, step: Step): Fence[] {
-  const creates = step.kind === 'create-customer' || step.kind === 'create-with-subscription';
-  return creates ? [...run.fences(), run.noNewLink()] : run.fences();
+  return isCreate(step) ? [...run.fences(), run.noNewLink()] : run.fences();
+}
+
+/** Makes a customer, too. */
+function isCreate(step: Step): boolean {
+  return step.kind === 'create-customer' || step.kind === 'create-with-subscription';
 }
 
 /** Ending, and undoing an ending, may spend the reserve. */

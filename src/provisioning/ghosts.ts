@@ -2,8 +2,11 @@
  * Owns the reasoning about open steps: mutating calls that left and were never answered. Such a call may still take effect until Maxio's own cut-off
  * has passed, so until then seeing nothing proves nothing. Pure.
  */
+import { digest } from '../directory/keys.ts';
 import type { OpenStep, StepKind } from '../directory/record.ts';
 import type { Subscription } from '../maxio/types.ts';
+import { foldEmail } from '../scim/fold.ts';
+import type { Json } from '../scim/types.ts';
 import type { Decision, Known } from './plan-types.ts';
 import { standingOf } from './states.ts';
 
@@ -34,6 +37,11 @@ export function expiryMs(step: OpenStep, known: Pick<Known, 'unknownOutcomeMs'>)
 /** The reference of a subscription we make: our mark for the person, and the token of the very attempt. */
 export function subscriptionReference(mark: string, token: string): string {
   return `${mark}${token.slice(0, 8)}`;
+}
+
+/** By what a create is known again that was never answered: the address alone tells nobody who reads an open step anything. */
+export function addressDigest(email: string | null): string {
+  return digest(foldEmail(email ?? ''));
 }
 
 /** Say whether Maxio shows what this call was to bring about. Whether it was this very call is another matter: see isResolved. */
@@ -85,6 +93,34 @@ export function forgetResolved(
   if (resolved.length === 0) return undefined;
   const open = known.open.filter((step) => !resolved.includes(step));
   return { kind: 'note', link: known.link, open, why: 'an unanswered call is resolved' };
+}
+
+/** What a note concludes about open steps, for the audit trail: which, about what, and whether Maxio shows the effect. Without ids nobody could find it there. */
+export function conclusions(note: Extract<Decision, { kind: 'note' }>, known: Known, mark: string): Json[] {
+  const linked = known.link === undefined && note.link !== undefined;
+  const customer = note.link?.customerId ?? known.link?.customerId;
+  const seen = known.seen.subscriptions?.value;
+  return known.open
+    .filter((step) => !note.open.includes(step) || (linked && roleOf(step) === 'creating'))
+    .map((step) => {
+      const made = seen?.find(({ reference }) => reference === subscriptionReference(mark, step.token));
+      const subscription = step.target ?? made?.id;
+      return {
+        step: step.kind,
+        ...(customer === undefined ? {} : { customer }),
+        ...(subscription === undefined ? {} : { subscription }),
+        effect: linked || showsEffect(step, mark, seen ?? []) ? 'seen' : 'not seen',
+      };
+    });
+}
+
+/** Weaker than hasLanded: a repetition, or somebody else, may have brought it about. */
+function showsEffect(step: OpenStep, mark: string, seen: Subscription[]): boolean {
+  const target = seen.find(({ id }) => id === step.target);
+  if (step.target !== undefined && target === undefined) return false;
+  if (step.kind === 'hold') return target?.state === 'on_hold';
+  if (step.kind === 'delay-cancel') return target?.ending === true;
+  return step.kind !== 'create-customer' && hasLanded(step, mark, seen);
 }
 
 /** Wait for an open step, or look once more when it has expired since the last look. */

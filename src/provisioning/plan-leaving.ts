@@ -87,6 +87,15 @@ function planRefused(desired: Desired, known: Known, refused: Subscription[]): D
     .map((subscription) => ({ ...subscription, renewalMs: Date.parse(subscription.currentPeriodEndsAt ?? '') || 0 }))
     .sort((a, b) => a.renewalMs - b.renewalMs);
   if (first === undefined) return undefined;
+  // The refusal may be about the effect of an earlier attempt, which then is ours: what it was is known when that attempt can no longer come.
+  const ghost = known.open.findLast((step) => roleOf(step) === 'ending' && step.target === first.id);
+  if (ghost !== undefined) {
+    return waitFor(
+      ghost,
+      known,
+      'An ending left and Maxio did not answer; it has refused the repetition. The first may still take effect, so nothing is concluded before that is impossible.',
+    );
+  }
   const why = known.seen.refused.get(first.id) ?? 'no reason given';
   const what = { cancel: 'canceled', cancel_at_period_end: 'scheduled to end', hold: 'put on hold' }[desired.policy];
   if (known.nowMs < first.renewalMs - LAST_CHANCE_MS) {

@@ -14,7 +14,7 @@
 import type { OpenStep } from '../directory/record.ts';
 import type { Customer } from '../maxio/types.ts';
 import { foldEmail } from '../scim/fold.ts';
-import { expiryMs, lookAgainMs, roleOf } from './ghosts.ts';
+import { addressDigest, expiryMs, lookAgainMs, roleOf } from './ghosts.ts';
 import { planLeaving } from './plan-leaving.ts';
 import { planStaying } from './plan-staying.ts';
 import type { Decision, Desired, Known } from './plan-types.ts';
@@ -75,20 +75,26 @@ function isGone({ seen }: Known): boolean {
 /** How far Maxio's clock and ours may be apart. */
 const CLOCK_SLACK_MS = 5_000;
 
-/** A create left and no answer came: found means it was ours unless it is older, absent means nothing before it has expired. */
+/**
+ * A create left and no answer came. Found means that it was ours where a second sign says so and it is not older: the address that we sent, one of the
+ * person's, or our mark. Absent means nothing before it has expired.
+ */
 function planOpenCreate(desired: Desired, known: Known): Decision {
   const creates = known.open.filter((step) => roleOf(step) === 'creating');
   const { customer } = known.seen;
   if (customer === undefined) return { kind: 'look', at: 'customer' };
-  if (
-    customer.value !== undefined &&
-    (customer.value.reference !== desired.reference || wasThereBefore(customer.value, creates))
-  ) {
-    // The create was refused and only the refusal got lost: asked again, Maxio says "taken", and adoption needs its second sign.
-    const open = known.open.filter((step) => roleOf(step) !== 'creating');
-    return { kind: 'note', link: undefined, open, why: 'the customer is older than the unanswered create' };
-  }
   if (customer.value !== undefined) {
+    // The create was refused and only the refusal got lost: asked again, Maxio says "taken", and adoption needs its second sign.
+    const refused = (why: string): Decision => {
+      const open = known.open.filter((step) => roleOf(step) !== 'creating');
+      return { kind: 'note', link: undefined, open, why };
+    };
+    if (customer.value.reference !== desired.reference || wasThereBefore(customer.value, creates))
+      return refused('the customer is older than the unanswered create');
+    const ours = isAddressed(customer.value, creates) || shares(desired, customer.value) || known.seen.marked?.value === true;
+    if (!ours && creates.some(({ kind }) => kind === 'create-with-subscription') && known.seen.marked === undefined)
+      return { kind: 'look', at: 'marks' };
+    if (!ours) return refused('the customer is not the one of the unanswered create');
     const open = known.open.filter((step) => step.kind !== 'create-customer');
     return {
       kind: 'note',
@@ -112,6 +118,11 @@ function planOpenCreate(desired: Desired, known: Known): Decision {
   }
   const open = known.open.filter((step) => roleOf(step) !== 'creating');
   return { kind: 'note', link: undefined, open, why: 'the unanswered create never took effect' };
+}
+
+/** Carries the address that one of these creates has sent; a create from before that was kept is believed. */
+function isAddressed(customer: Customer, creates: OpenStep[]): boolean {
+  return creates.some(({ sent }) => sent === undefined || sent === addressDigest(customer.email));
 }
 
 function wasThereBefore(customer: Customer, creates: OpenStep[]): boolean {

@@ -11,6 +11,8 @@ import type { KeyTrial } from './key-trial.ts';
 const LOOK_MS = 15_000;
 /** Single refusals of a right key are on record, so it is tried again, but not often. */
 const REFUSED_MS = 60_000;
+/** How often the same of the same key is said again. */
+const SAY_AGAIN_MS = 600_000;
 
 const UNUSED: Record<Exclude<KeyTrial, 'ours'>, string> = {
   unanswered: 'the new API key could not be tried yet; the one before stays in use',
@@ -32,7 +34,7 @@ export interface SecretsParts {
 
 export class Secrets {
   readonly #parts: SecretsParts;
-  readonly #refused = new Map<Keyed, { key: string; againMs: number }>();
+  readonly #tried = new Map<Keyed, { key: string; trial: KeyTrial; againMs: number; saidMs: number }>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   /** What was last said of a configuration that cannot be read, so that it is not said every time. */
@@ -92,19 +94,23 @@ export class Secrets {
 
   async #takeKey(site: Keyed, fresh: Secret): Promise<void> {
     const key = fresh.reveal();
-    if (key === site.config.apiKey.reveal()) return;
-    const refused = this.#refused.get(site);
-    if (refused?.key === key && performance.now() < refused.againMs) return;
+    if (key === site.config.apiKey.reveal()) {
+      this.#tried.delete(site);
+      return;
+    }
+    const before = this.#tried.get(site);
+    const known = before?.key === key ? before : undefined;
+    if (known !== undefined && performance.now() < known.againMs) return;
     const trial = await site.takeKey(fresh);
-    this.#refused.delete(site);
-    if (trial === 'refused' || trial === 'foreign') this.#refused.set(site, { key, againMs: performance.now() + REFUSED_MS });
-    this.#tell(site.config.key, trial);
-  }
-
-  #tell(site: string, trial: KeyTrial): void {
-    const fields = { site, setting: 'MAXIO_API_KEY' };
-    const { logger } = this.#parts;
-    if (trial === 'ours') logger.info(fields, 'a secret was replaced');
-    else logger.error(fields, UNUSED[trial]);
+    const nowMs = performance.now();
+    if (trial === 'ours') {
+      this.#tried.delete(site);
+      this.#parts.logger.info({ site: site.config.key, setting: 'MAXIO_API_KEY' }, 'a secret was replaced');
+      return;
+    }
+    const isNews = known?.trial !== trial || nowMs - known.saidMs >= SAY_AGAIN_MS;
+    if (isNews) this.#parts.logger.error({ site: site.config.key, setting: 'MAXIO_API_KEY' }, UNUSED[trial]);
+    const againMs = trial === 'unanswered' ? 0 : nowMs + REFUSED_MS;
+    this.#tried.set(site, { key, trial, againMs, saidMs: isNews ? nowMs : known.saidMs });
   }
 }

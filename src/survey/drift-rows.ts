@@ -3,11 +3,11 @@
  * Refuses to look, to judge who made a difference, and to name values: details name fields, states and ids. Only fields that we have set are compared,
  * and only subscriptions that are ours are expected to follow the person.
  */
-import { intentOf, type MaxioLink, type RememberedSubscription, type UserRecord } from '../directory/record.ts';
+import { intentOf, type MaxioLink, type UserRecord } from '../directory/record.ts';
 import type { IndexedCustomer, IndexedSubscription } from '../directory/survey-index.ts';
 import type { Desired } from '../provisioning/plan-types.ts';
-import { isPresent, standingOf } from '../provisioning/states.ts';
-import { foldEmail } from '../scim/fold.ts';
+import { isPresent } from '../provisioning/states.ts';
+import { isMarked, isOurs, plain, rememberedOf, stateOf, stillBills } from './drift-evidence.ts';
 
 export const DRIFT_KINDS = [
   'active-unbilled',
@@ -18,6 +18,7 @@ export const DRIFT_KINDS = [
   'duplicate-customer',
   'duplicate-subscription',
   'ending-foreign',
+  'unclaimed',
 ] as const;
 export type DriftKind = (typeof DRIFT_KINDS)[number];
 
@@ -66,6 +67,7 @@ function isSettledBefore({ run, settledGeneration, generation }: UserRecord, asO
 export function findingsOf(record: UserRecord, evidence: Evidence, policy: DriftPolicy): Finding[] {
   const { link } = record;
   if (link === undefined) return leftUnlinked(record, evidence, policy);
+  if (record.unclaimed === true) return unclaimed(record, evidence.subscriptions, policy);
   if (isExplained(record, evidence.asOfMs)) return [];
   return intentOf(record) === 'active'
     ? findingsOfActive(record, link, evidence, policy)
@@ -96,6 +98,21 @@ function leftUnlinked(record: UserRecord, { customer, subscriptions, asOfMs }: E
         detail: `This person has left, and subscription ${each.id} of customer ${customer.id}, who has their reference, is ${stateOf(each)}. This service never took that customer over and leaves it alone; end it at Maxio if that is right.`,
       }),
     );
+}
+
+/** Nobody has said that they left: a rebuild has found them, and until they are sent nobody knows whether they should be billed. Never repairable. */
+function unclaimed(record: UserRecord, seen: IndexedSubscription[], policy: DriftPolicy): Finding[] {
+  const billing = seen.filter((each) => stillBills(each, policy));
+  const [first] = billing;
+  if (first === undefined) return [];
+  const which =
+    billing.length === 1 ? `subscription ${first.id} is` : `subscriptions ${billing.map(({ id }) => id).join(', ')} are`;
+  return [
+    finding(record, 'unclaimed', {
+      subscriptionId: first.id,
+      detail: `This person was recreated from Maxio and waits for the first full sync of the identity provider; ${which} billed meanwhile. If that sync does not bring them, end it at Maxio.`,
+    }),
+  ];
 }
 
 /** The fields of a customer that Maxio shows otherwise than we have set and it has confirmed. */
@@ -188,11 +205,6 @@ function leftBilled(record: UserRecord, link: MaxioLink, seen: IndexedSubscripti
   });
 }
 
-function stillBills({ state, ending }: IndexedSubscription, policy: DriftPolicy): boolean {
-  const standing = standingOf(state);
-  return standing !== 'ended' && !ending && !(policy.deprovision === 'hold' && standing === 'held');
-}
-
 function endings(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[], policy: DriftPolicy): Finding[] {
   return seen.flatMap((each) => {
     const memory = rememberedOf(link, each.id);
@@ -267,28 +279,4 @@ function finding(record: UserRecord, kind: DriftKind, found: Found): Finding {
 
 function isExempt(record: UserRecord): boolean {
   return intentOf(record) === 'inactive' && record.leave?.state === 'exempt';
-}
-
-function rememberedOf(link: MaxioLink, id: string): RememberedSubscription | undefined {
-  return link.subscriptions.find((each) => each.id === id);
-}
-
-/** The same rule as remember.ts: remembered, carrying our mark, or anything of an adopted customer. */
-function isOurs(record: UserRecord, link: MaxioLink, seen: IndexedSubscription): boolean {
-  return link.origin === 'adopted' || isMarked(record, seen) || rememberedOf(link, seen.id) !== undefined;
-}
-
-function isMarked({ id }: UserRecord, { reference }: IndexedSubscription): boolean {
-  return reference?.startsWith(`scim-${id}-`) === true;
-}
-
-/** Maxio's own word, made harmless. */
-function stateOf({ state }: IndexedSubscription): string {
-  return state.replaceAll(/[^\w -]/g, '?').slice(0, 40);
-}
-
-/** Blanks around a value, and the letter case of an address, are no difference to anybody. */
-function plain(name: string, value: string | null | undefined): string {
-  const text = (value ?? '').trim();
-  return name === 'email' ? foldEmail(text) : text;
 }

@@ -1,6 +1,6 @@
 /**
  * Owns that there is always a recent export of a site outside of Redis: once a day into EXPORT_DIR, packed, readable by its owner only, moved to its name when
- * it is whole, the oldest dropped. Refuses to write where the data is in doubt: an export of an emptied directory must not push out the good ones.
+ * it is whole, the oldest dropped, and what a killed process has left unfinished. Refuses to write where the data is in doubt: an export of an emptied directory must not push out the good ones.
  */
 import { createWriteStream } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
@@ -26,6 +26,7 @@ export interface NightlyExportParts {
 
 const DAY_MS = 86_400_000;
 const LOOK_MS = 600_000;
+const UNFINISHED = '.unfinished';
 
 export class NightlyExport implements Chore {
   readonly name = 'export';
@@ -51,7 +52,9 @@ export class NightlyExport implements Chore {
   async #write(folder: string, nowMs: number, signal: AbortSignal): Promise<void> {
     const { archive, keep, logger, siteKey } = this.#parts;
     const name = `${siteKey}-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, '')}.jsonl.gz`;
-    const unfinished = join(folder, `${name}.unfinished`);
+    const unfinished = join(folder, name + UNFINISHED);
+    // One process makes the rounds, so whatever else is unfinished nobody goes on with.
+    for (const left of await this.#files(folder, UNFINISHED)) await rm(join(folder, left), { force: true });
     try {
       const lines = Readable.from(withLineFeeds(archive));
       await pipeline(lines, createGzip(), createWriteStream(unfinished, { mode: 0o600, flush: true }), { signal });
@@ -64,10 +67,12 @@ export class NightlyExport implements Chore {
     for (const old of (await this.#files(folder)).slice(0, -keep)) await rm(join(folder, old), { force: true });
   }
 
-  /** The exports of this site, oldest first. */
-  async #files(folder: string): Promise<string[]> {
+  /** The exports of this site, oldest first; with the ending of unfinished ones, those. */
+  async #files(folder: string, ending = ''): Promise<string[]> {
     const names = await readdir(folder);
-    return names.filter((name) => this.#writtenMs(name) > 0).sort();
+    return names
+      .filter((name) => name.endsWith(ending) && this.#writtenMs(name.slice(0, name.length - ending.length)) > 0)
+      .sort();
   }
 
   /** When a file was written, by its name; 0 for other files. */

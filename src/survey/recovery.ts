@@ -123,8 +123,9 @@ export class Recovery implements Chore {
     if (recovery === 'rebuilding' && notes.state !== 'done' && notes.state !== 'never') return await this.state();
     await this.#note({ state: 'wanted', references: JSON.stringify(references), ...order, cursor: '0', counts: '' });
     const audit = { kind: 'operator', what: 'rebuild-wanted', actor: order.by, requestId: order.requestId } as const;
-    if (recovery !== 'rebuilding') await store.witness.proceed(recovery, 'rebuilding', audit);
-    else await runs.tell('', 0, audit);
+    if (recovery === 'rebuilding') await runs.tell('', 0, audit);
+    // Somebody may have let the site act since it was looked at.
+    else if (!(await store.witness.proceed(recovery, 'rebuilding', audit))) await this.#observing('rebuild');
     return await this.state();
   }
 

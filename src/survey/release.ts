@@ -78,7 +78,10 @@ export class Release {
     if (was?.mode !== 'enforce') await this.#freshen(was?.mode);
     const [rows, { unreferenced }] = await Promise.all([plan.rows(), index.counts()]);
     const twins = rows.filter(isOpen).length;
-    if (was?.mode === 'enforce') return { mode: 'enforce', unreferenced, twins };
+    if (was?.mode === 'enforce') {
+      await recovery.end({ by, requestId }, asNew);
+      return { mode: 'enforce', unreferenced, twins };
+    }
     if (twins > 0 && !acceptUnlinked) {
       throw new ReleaseRefused(
         'links-open',
@@ -87,7 +90,14 @@ export class Release {
       );
     }
     await recovery.end({ by, requestId }, asNew);
-    await modes.set('enforce', { by, why: 'released', requestId });
+    const set = await modes.set('enforce', { by, why: 'released', requestId });
+    if (set.mode !== 'enforce') {
+      throw new ReleaseRefused(
+        'rebuild-first',
+        'A recovery of this site was begun while it was being released.',
+        'Run maxio-scim recovery, then release again.',
+      );
+    }
     return { mode: 'enforce', unreferenced, twins };
   }
 

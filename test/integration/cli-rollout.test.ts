@@ -529,6 +529,15 @@ describe('drift', () => {
     });
   });
 
+  test('people who wait for the identity provider are shown, and no repair is offered', async () => {
+    const row = { ...report.rows[0], kind: 'unclaimed', repair: 'none', detail: 'Waits.' };
+    answers['GET /drift'] = { ...report, counts: { unclaimed: 1 }, rows: [row] };
+    const { code, out } = await cli(['drift']);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^unclaimed +p1 +7 +8 +look at it +Waits\.$/m);
+    expect(out).not.toContain('drift repair');
+  });
+
   test('looks now on request, whole, and waits', async () => {
     let looks = 0;
     answers['POST /drift'] = { ...report, state: 'wanted' };

@@ -425,3 +425,20 @@ describe('the document', () => {
     expect((await ask(server, { method: 'GET', path: '/docs', token: 'wrong' })).status).toBe(401);
   });
 });
+
+test.each(['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x'])(
+  'a body that is %s is refused with what to send; only JSON is read',
+  async (type) => {
+    const server = await serve();
+    const answer = await server.app.inject({
+      method: 'POST',
+      url: '/ops/api/mode',
+      headers: { authorization: `Bearer ${tokenOf('anna')}`, 'content-type': type },
+      payload: 'mode=paused',
+    });
+    expect(answer.statusCode).toBe(415);
+    expect(answer.json()).toMatchObject({ error: 'json-only', do: expect.stringContaining('content-type: application/json') });
+    expect((await server.sites[0].modes.read())?.mode).toBe('enforce');
+    expect((await ask(server, { method: 'POST', path: '/mode', body: { mode: 'paused' } })).status).toBe(200);
+  },
+);

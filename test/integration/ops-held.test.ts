@@ -209,6 +209,17 @@ test('enforce for a site that nobody has released is refused, and a release with
   ]);
 });
 
+test('enforce while a recovery is open is refused, with what to do', async () => {
+  const { server, site } = await serve({ startMode: 'enforce' });
+  await ask(server, 'otto', '/mode', { mode: 'observe' });
+  expect(await ask(server, 'otto', '/recovery/rebuild', {})).toMatchObject({ status: 200, body: { recovery: 'rebuilding' } });
+  expect(await ask(server, 'otto', '/mode', { mode: 'enforce' })).toMatchObject({
+    status: 409,
+    body: { error: 'recovery-open', do: expect.stringContaining('maxio-scim release') },
+  });
+  expect((await site.modes.read())?.mode).toBe('observe');
+});
+
 test('/health and /metrics tell of mode, held leavers, a waiting configuration, drift and a token near its end', async () => {
   const site = openOpsSite(redis, {
     guard: HOLD_EVERYBODY,

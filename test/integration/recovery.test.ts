@@ -123,6 +123,41 @@ describe('rebuild', () => {
   });
 });
 
+describe('a recovery of a healthy site', () => {
+  test('ends by a release only: a bare enforce would leave it open, and the daily export with it', async () => {
+    await site();
+    await bench.modes.set('enforce', { by: 'dana' });
+    await bench.modes.set('observe', { by: 'dana' });
+    await rebuilt('marked');
+    expect(await bench.modes.set('enforce', { by: 'dana' })).toEqual({ was: 'observe', mode: 'observe' });
+    expect(await bench.modes.set('paused', { by: 'dana' })).toMatchObject({ mode: 'paused' });
+    expect(await bench.modes.set('enforce', { by: 'dana' })).toMatchObject({ mode: 'paused' });
+    await bench.modes.set('observe', { by: 'dana' });
+    expect(await bench.release.release({ ...BY, acceptUnlinked: true })).toMatchObject({ mode: 'enforce' });
+    expect(await bench.recovery.state()).toMatchObject({ recovery: null, unclaimed: 2 });
+    expect((await bench.modes.read())?.mode).toBe('enforce');
+  });
+
+  test('is not opened under a site that somebody has let act meanwhile', async () => {
+    const { witness } = bench.site.store;
+    await bench.modes.set('enforce', { by: 'dana' });
+    const audit = { kind: 'operator', what: 'rebuild-wanted', actor: 'dana' } as const;
+    expect(await witness.proceed(undefined, 'rebuilding', audit)).toBe(false);
+    expect(witness.standing.recovery).toBeUndefined();
+  });
+
+  test('left open by an earlier release of the service, it is ended by the next release of the site', async () => {
+    await bench.survey.want(BY);
+    await bench.drive(bench.survey);
+    const { prefix, witness } = bench.site.store;
+    await bench.modes.set('enforce', { by: 'dana' });
+    await bench.site.redis.hset(`${prefix}site`, 'recovery', 'rebuilt');
+    await witness.look();
+    expect(await bench.release.release(BY)).toMatchObject({ mode: 'enforce' });
+    expect(await bench.recovery.state()).toMatchObject({ recovery: null });
+  });
+});
+
 describe('release after a loss', () => {
   test('is refused before anything was put back, unless the site begins as new', async () => {
     await site();

@@ -40,6 +40,7 @@ test('F23 a leave is old after a loss only, not after the upgrade that brought t
   expect((await repairs.once(rows)).skipped).toEqual([{ id, detail: expect.stringContaining('on its way') }]);
 
   await store.witness.declare('restored', 'dana');
+  await store.witness.proceed('restored', undefined, { kind: 'operator', what: 'recovery-ended', actor: 'dana' });
   await modes.set('enforce', { by: 'dana' });
   expect((await repairs.once(rows)).skipped).toEqual([{ id, detail: expect.stringContaining('older than the recovery') }]);
 });

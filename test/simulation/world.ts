@@ -238,6 +238,8 @@ export class World {
     }
     await this.#idp.quiet();
     for (;;) {
+      // As a release does, which ends a recovery before the mode.
+      this.server.keyspace.command('HDEL', `${PREFIX}site`, 'recovery');
       this.#order('enforce', 0);
       await this.clock.sleep(3_000, undefined);
       if (this.server.keyspace.command('HGET', `${PREFIX}mode`, 'mode') === 'enforce') break;

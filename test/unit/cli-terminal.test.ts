@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CliError } from '../../src/cli/ask.ts';
 import { batches, confirmed } from '../../src/cli/command.ts';
 import { Progress } from '../../src/cli/progress.ts';
-import { many, money, number } from '../../src/cli/terminal.ts';
+import { figure, many, money } from '../../src/figures.ts';
 
 function screen(isTTY: boolean, columns?: number) {
   const shown: string[] = [];
@@ -63,7 +63,7 @@ describe('a question', () => {
 });
 
 test('numbers are written for people', () => {
-  expect([number(1_234_567), money(123_450), money(0), many(1, 'person', 'people'), many(2_000, 'call')]).toEqual([
+  expect([figure(1_234_567), money(123_450), money(0), many(1, 'person', 'people'), many(2_000, 'call')]).toEqual([
     '1,234,567',
     '1,234.50',
     '0.00',

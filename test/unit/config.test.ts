@@ -354,6 +354,24 @@ describe('MAXIO_PROTECTED_FILE', () => {
   });
 });
 
+describe('a line of MAXIO_PROTECTED_FILE that is several', () => {
+  it.each([
+    ['names in one line', '# people\nann@example.com\ncanary@example.com, bob@example.com\n', 3],
+    ['the row of a table', 'canary@example.com;the founder\n', 1],
+    ['a name with a comma', 'x\nLee, canary\n', 2],
+  ])('is refused with its number: %s', (_what, text, line) => {
+    const problems = problemsOf({ ...minimal, MAXIO_PROTECTED_FILE: file('protected.txt', text) });
+    expect(problems).toEqual([expect.stringContaining(`MAXIO_PROTECTED_FILE has a comma or semicolon at line ${line},`)]);
+    expect(problems[0]).not.toContain('canary');
+  });
+
+  it('is one where commas belong to it: a distinguished name, or a comment', () => {
+    const text = 'CN=Ann Lee,OU=People,DC=example,DC=com # founder, and owner\nann@example.com\n';
+    const { sites } = readConfig({ ...minimal, MAXIO_PROTECTED_FILE: file('protected.txt', text) });
+    expect(sites[0]?.protectedPeople).toEqual(['CN=Ann Lee,OU=People,DC=example,DC=com', 'ann@example.com']);
+  });
+});
+
 describe('the small programs', () => {
   it('read only what they need', () => {
     expect(readSandboxPort({})).toBe(8090);

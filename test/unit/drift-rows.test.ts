@@ -216,3 +216,34 @@ describe('somebody who left before their customer was taken over', () => {
     expect(findingsOf(never, evidence, POLICY)).toEqual([]);
   });
 });
+
+describe('somebody whom a rebuild has found and nobody has sent', () => {
+  const { run: _run, ...bare } = left({ deleted: true, generation: 1, settledGeneration: 1 });
+  const found: UserRecord = { ...bare, unclaimed: true };
+
+  test('is a kind of their own while they are billed, in one row, and never repaired', () => {
+    const two = [subscription(), subscription({ id: '71' })];
+    expect(findingsOf(found, seen({ subscriptions: two }), POLICY)).toEqual([
+      expect.objectContaining({
+        key: 'unclaimed:p1:',
+        kind: 'unclaimed',
+        customerId: '7',
+        subscriptionId: '70',
+        repairable: false,
+        deliberate: false,
+        detail: expect.stringMatching(
+          /recreated from Maxio and waits for the first full sync .* subscriptions 70, 71 are billed/,
+        ),
+      }),
+    ]);
+    const settled: UserRecord = { ...found, run: { outcome: 'settled', atMs: 1_000, attempts: 0 } };
+    expect(kinds(settled, seen())).toEqual(['unclaimed (not repairable)']);
+  });
+
+  test.each([
+    ['ended', subscription({ state: 'canceled' })],
+    ['ending', subscription({ ending: true })],
+  ])('is no difference where all is %s', (_what, one) => {
+    expect(findingsOf(found, seen({ subscriptions: [one] }), POLICY)).toEqual([]);
+  });
+});

@@ -67,6 +67,17 @@ describe('a story', () => {
       'service: Parked until an operator or the identity provider acts (needs-email). Map an e-mail attribute.',
     ],
     [{ kind: 'run', what: 'adopted by reference' }, 'service: Adopted by reference.'],
+    [
+      {
+        kind: 'run',
+        what: 'an unanswered call is resolved',
+        steps: [
+          { step: 'cancel', customer: '7', subscription: '70', effect: 'seen' },
+          { step: 'create-customer', effect: 'not seen' },
+        ],
+      },
+      'service: An unanswered call is resolved. Cancel the subscription (customer 7, subscription 70): its effect is there. Create the customer: no effect is seen.',
+    ],
     [{ kind: 'operator', what: 'retry', actor: 'ops-token' }, 'operator: Asked to try again (ops-token).'],
   ])('%j becomes a sentence', (entry, expected) => {
     expect(told(entry)).toContain(expected);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { MaxioLink, OpenStep, StepKind } from '../../src/directory/record.ts';
 import type { IndexSight } from '../../src/directory/survey-index.ts';
 import type { Customer, Subscription } from '../../src/maxio/types.ts';
-import { hasLanded, subscriptionReference } from '../../src/provisioning/ghosts.ts';
+import { addressDigest, hasLanded, subscriptionReference } from '../../src/provisioning/ghosts.ts';
 import { plan } from '../../src/provisioning/plan.ts';
 import type { Desired, Known } from '../../src/provisioning/plan-types.ts';
 import { inWords, leaving, MARK, mapped, staying, subscription } from './provisioning-plan-bench.ts';
@@ -146,6 +146,29 @@ describe.each(['create-customer', 'create-with-subscription'] as const)('an unan
     }
   });
 
+  it('B55 is not the customer that somebody else has made at the same moment, unless it has our address, or our mark', () => {
+    const sent = { ...open(kind), sent: addressDigest('Before@Example.com') };
+    const found = (email: string, marked?: boolean) =>
+      known({
+        open: [sent],
+        seen: {
+          customer: { value: { ...customer, email }, atMs: EARLY_MS },
+          refused: new Map(),
+          ...(marked === undefined ? {} : { marked: { value: marked } }),
+        },
+      });
+    for (const desired of both) {
+      // The person has another address by now; the create had the one before.
+      expect(plan(desired, found('before@example.com'))).toMatchObject({ link: { customerId: '5', origin: 'created' } });
+      expect(plan(desired, found('ann@example.com'))).toMatchObject({ link: { customerId: '5', origin: 'created' } });
+      expect(plan(desired, found('bob@example.com', true))).toMatchObject({ link: { customerId: '5', origin: 'created' } });
+      const stranger = plan(desired, found('bob@example.com', false));
+      expect(stranger).toMatchObject({ kind: 'note', link: undefined, open: [] });
+    }
+    const unlooked = inWords(plan(staying, found('bob@example.com')));
+    expect(unlooked).toBe(kind === 'create-customer' ? 'note, 0 open' : 'look marks');
+  });
+
   it('with a later one beside it waits for the later one', () => {
     const opens = [open(kind), { ...open(kind), token: 'second', sentAtMs: SENT_MS + 60_000 }];
     const seen = { customer: { value: undefined, atMs: LATE_MS }, refused: new Map<string, string>() };
@@ -270,6 +293,16 @@ describe.each(['hold', 'cancel_at_period_end'] as const)('a refused ending under
 
   it('without a known renewal is shown at once', () => {
     expect(inWords(refused(EARLY_MS, { ...live, currentPeriodEndsAt: undefined }))).toBe('park cannot-end');
+  });
+
+  it('is not called refused while an unanswered one of the same subscription may still come', () => {
+    const kind = policy === 'hold' ? 'hold' : 'delay-cancel';
+    const state = known({ link, open: [open(kind)], subscriptions: [{ ...live, currentPeriodEndsAt: undefined }] });
+    state.seen.refused.set('7', 'not now');
+    expect(inWords(plan({ ...leaving, policy }, state))).toBe('wait unknown-outcome');
+    expect(inWords(plan({ ...leaving, policy }, { ...state, nowMs: LATE_MS }))).toBe('look subscriptions');
+    const other = { ...state, open: [{ ...open(kind), target: '8' }] };
+    expect(inWords(plan({ ...leaving, policy }, other))).toBe('park cannot-end');
   });
 
   it('does not keep the others from ending', () => {

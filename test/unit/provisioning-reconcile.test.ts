@@ -3,6 +3,7 @@
  * code on the simulated Maxio; random histories are in test/property. Refuses Redis and time.
  */
 import { describe, expect, it } from 'vitest';
+import { MaxioError } from '../../src/maxio/error.ts';
 import type { Customer, Subscription } from '../../src/maxio/types.ts';
 import type { UserAttributes } from '../../src/scim/types.ts';
 import type { Fault } from '../support/model-maxio.ts';
@@ -438,5 +439,98 @@ describe('grace', () => {
     expect(await sim.run()).toMatchObject({ kind: 'parked', reason: 'protected' });
     expect(sim.maxio.calls).toEqual(['list']);
     expect(sim.maxio.live()).toHaveLength(1);
+  });
+});
+
+describe('an ending that was never answered, and whose repetition is refused', () => {
+  const REFUSAL = new MaxioError({
+    kind: 'rejected',
+    call: 'ending',
+    status: 422,
+    messages: ['not now'],
+    sent: true,
+    answered: true,
+  });
+
+  /** Left; the first ending went out and takes effect in a minute, or never. */
+  async function unanswered(policy: 'hold' | 'cancel_at_period_end', fault: 'late' | 'lost' = 'late'): Promise<Simulation> {
+    const sim = await joined({ policy });
+    sim.want({ active: false });
+    const fate = [{ fault, lateMs: 60_000 }];
+    sim.maxio.nextFault = () => fate.shift() ?? { fault: 'none', lateMs: 0 };
+    await sim.run();
+    expect(sim.record.open).toHaveLength(1);
+    sim.maxio.advance(10_000);
+    return sim;
+  }
+
+  it.each(['hold', 'cancel_at_period_end'] as const)(
+    'is shown to nobody before the first can no longer come: policy %s',
+    async (policy) => {
+      const sim = await unanswered(policy);
+      const refuse = async (): Promise<never> => Promise.reject(REFUSAL);
+      sim.maxio.hold = refuse;
+      sim.maxio.delayCancel = refuse;
+      expect(await sim.run()).toMatchObject({ kind: 'postponed', reason: 'unknown-outcome' });
+      sim.maxio.advance(60_000);
+      expect((await sim.converge()).kind).toBe('settled');
+      expect(sim.record.link?.subscriptions).toMatchObject([{ endedBy: policy }]);
+      // It was ours, so it is brought back.
+      sim.want({ active: true });
+      expect((await sim.converge()).kind).toBe('settled');
+      expect(sim.maxio.live()).toMatchObject([{ state: 'active', ending: false }]);
+    },
+  );
+
+  it('and landed while the repetition was on its way: Maxio refuses what is done already, and nobody is asked', async () => {
+    const sim = await unanswered('hold');
+    sim.maxio.onCall = (kind) => {
+      if (kind === 'hold') sim.maxio.advance(60_000);
+    };
+    expect(await sim.run()).toMatchObject({ kind: 'postponed', reason: 'unknown-outcome' });
+    expect((await sim.converge()).kind).toBe('settled');
+    expect(sim.maxio.live()).toMatchObject([{ state: 'on_hold' }]);
+  });
+
+  it('is shown to a human when it never came and Maxio goes on to refuse', async () => {
+    const sim = await unanswered('hold', 'lost');
+    sim.maxio.hold = async () => Promise.reject(REFUSAL);
+    expect(await sim.converge()).toMatchObject({ kind: 'parked', reason: 'cannot-end' });
+  });
+});
+
+describe('what has become of an unanswered call', () => {
+  const told = (sim: Simulation) => sim.audits.filter(({ steps }) => steps !== undefined).map(({ steps }) => steps);
+
+  it('I9 F15 a cancel that landed is named with its subscription and its customer', async () => {
+    const sim = await joined();
+    sim.want({ active: false });
+    fates(sim, 'landed');
+    await sim.run();
+    expect((await sim.converge()).kind).toBe('settled');
+    const [customer] = sim.maxio.customers;
+    const [subscription] = sim.maxio.subscriptions;
+    expect(told(sim)).toEqual([[{ step: 'cancel', customer: customer?.id, subscription: subscription?.id, effect: 'seen' }]]);
+  });
+
+  it('I9 F07 a create that landed is named when its customer is found, and again with its subscription', async () => {
+    const sim = new Simulation();
+    fates(sim, 'landed');
+    await sim.run();
+    expect((await sim.converge()).kind).toBe('settled');
+    const [customer] = sim.maxio.customers;
+    const [subscription] = sim.maxio.subscriptions;
+    const step = { step: 'create-with-subscription', customer: customer?.id, effect: 'seen' };
+    expect(told(sim)).toEqual([[step], [{ ...step, subscription: subscription?.id }]]);
+  });
+
+  it('I9 one that never took effect is named as such', async () => {
+    const sim = await joined({ policy: 'hold' });
+    sim.want({ active: false });
+    fates(sim, 'lost');
+    await sim.run();
+    sim.maxio.advance(140_000);
+    expect((await sim.converge()).kind).toBe('settled');
+    expect(told(sim)[0]).toMatchObject([{ step: 'hold', effect: 'not seen' }]);
   });
 });

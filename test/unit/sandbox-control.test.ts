@@ -84,6 +84,14 @@ test('release ends the delays of faults', async () => {
   expect((await slow).status).toBe(200);
 });
 
+test('another API key is issued, and the one before opens nothing from then on', async () => {
+  expect((await control('key', {})).status).toBe(400);
+  await control('key', { apiKey: 'issued-later' });
+  expect((await api.get('/site.json')).status).toBe(401);
+  await control('key', { apiKey: api.sandbox.apiKey });
+  expect((await api.get('/site.json')).status).toBe(200);
+});
+
 test('settings are changed one by one and refused when unknown', async () => {
   const { body } = await control('settings', { quota: 1 });
   expect(body).toMatchObject({ quota: 1, queueLimit: 3, slots: 4 });

@@ -1,12 +1,13 @@
 /** Owns the commands about differences between the directory and Maxio that nobody's pending change explains: look, list, put right. */
 import type { Command } from 'commander';
+import { figure, many } from '../../figures.ts';
 import { type DriftAnswer, driftAnswer, repairAnswer } from '../answers-people.ts';
 import { ask, CliError, type Target } from '../ask.ts';
 import { batches, bodyOf, confirmed, type Options, print, query, SITE, targetOf, YES } from '../command.ts';
 import { writeCsv } from '../csv.ts';
 import { until } from '../progress.ts';
 import { renderDrift } from '../render-people.ts';
-import { many, number, plain } from '../terminal.ts';
+import { plain } from '../terminal.ts';
 
 const COLUMNS = ['kind', 'person_id', 'user_name', 'customer_id', 'subscription_id', 'detail', 'since', 'repair', 'exempt'];
 
@@ -93,7 +94,7 @@ async function repair(ids: string[], options: RepairOptions): Promise<void> {
   print(options, done, () => [
     `${many(done.repaired, 'person is', 'people are')} brought back in step.`,
     ...done.skipped.map(({ id, detail }) => `${plain(id ?? 'one')}: ${plain(detail)}`),
-    ...(done.skipped.length > 0 ? [`${number(done.skipped.length)} left alone.`] : []),
+    ...(done.skipped.length > 0 ? [`${figure(done.skipped.length)} left alone.`] : []),
   ]);
   if (done.skipped.length > 0) process.exitCode = 1;
 }

@@ -3,13 +3,13 @@
  * was shown: --all sends the ids of the people who were listed, so that nobody who is held a moment later is decided about unseen.
  */
 import type { Command } from 'commander';
+import { figure, many, money } from '../../figures.ts';
 import { type DecidedAnswer, decidedAnswer, type HeldAnswer, heldAnswer } from '../answers-people.ts';
 import { ask, CliError } from '../ask.ts';
 import { batches, bodyOf, confirmed, type Options, print, query, remark, SITE, targetOf, YES } from '../command.ts';
 import { writeCsv } from '../csv.ts';
 import { readIdFile } from '../id-file.ts';
 import { listed, renderDecided, renderHeld } from '../render-people.ts';
-import { many, money, number } from '../terminal.ts';
 
 const COLUMNS = ['site', 'id', 'user_name', 'left_at', 'deleted', 'why', 'live_subscriptions', 'monthly_revenue', 'request_id'];
 /** As many as the service lists. */
@@ -34,7 +34,7 @@ async function held(options: Options & { csv?: string }): Promise<void> {
   }
   writeCsv(options.csv, COLUMNS, answer.held.map(cellsOf));
   if (answer.total > answer.held.length)
-    remark([`${number(answer.total - answer.held.length)} more are held and not in the table; decide about these first.`]);
+    remark([`${figure(answer.total - answer.held.length)} more are held and not in the table; decide about these first.`]);
   if (options.csv === '-') return;
   process.stdout.write(
     `${options.csv}: ${many(answer.held.length, 'person', 'people')}. Delete the rows you do not mean, then: maxio-scim approve --file FILE, or reject.\n`,
@@ -89,7 +89,7 @@ async function everyone(verdict: Verdict, options: DecideOptions): Promise<strin
   const names = answer.held.map(({ userName }) => userName);
   remark([`${many(ids.length, 'person', 'people')}, ${money(cents)} a month: ${listed(names)}.`, EFFECT[verdict]]);
   if (answer.total > ids.length)
-    remark([`${number(answer.total - ids.length)} more are held and not meant; decide about them afterwards.`]);
+    remark([`${figure(answer.total - ids.length)} more are held and not meant; decide about them afterwards.`]);
   await confirmed(
     options,
     `${verdict === 'approve' ? 'Approve' : 'Reject'} the leaving of ${many(ids.length, 'person', 'people')}?`,

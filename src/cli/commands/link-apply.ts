@@ -2,13 +2,15 @@
  * Owns sending the decided links of a file: what it would do first, then in requests of a thousand, then waiting if asked to. Everything is idempotent at the
  * service, so after any failure the same command again is the cure.
  */
+
+import { figure, many, money } from '../../figures.ts';
 import { linksAnswer, linksSetAnswer } from '../answers-rollout.ts';
 import { ask } from '../ask.ts';
 import { batches, bodyOf, confirmed, type Options, print, query, remark, targetOf } from '../command.ts';
 import { type LinkFile, readLinkFile } from '../link-file.ts';
 import { until } from '../progress.ts';
 import { linksLine } from '../render-rollout.ts';
-import { type Cell, grid, many, money, number, plain } from '../terminal.ts';
+import { type Cell, grid, plain } from '../terminal.ts';
 
 export interface ApplyOptions extends Options {
   wait?: boolean;
@@ -64,7 +66,7 @@ export async function applyLinks(path: string, options: ApplyOptions): Promise<v
 function summaryOf(path: string, { decisions, undecided, refused, monthlyCents }: LinkFile): string[] {
   const links = decisions.filter(({ decision }) => decision === 'link').length;
   return [
-    `${path}: ${number(links)} to link (${money(monthlyCents)} a month), ${number(decisions.length - links)} kept separate, ${number(undecided)} undecided, ${number(refused.length)} not understood.`,
+    `${path}: ${figure(links)} to link (${money(monthlyCents)} a month), ${figure(decisions.length - links)} kept separate, ${figure(undecided)} undecided, ${figure(refused.length)} not understood.`,
     `Linking takes ${many(links, 'call')} to Maxio, within the call budget.`,
   ];
 }
@@ -90,7 +92,7 @@ function renderRefused(refused: Refused[]): string[] {
   return [
     '',
     ...grid(['Line', 'Customer', 'Why'], rows, [0]),
-    ...(left > 0 ? [`… and ${number(left)} more; --json tells all.`] : []),
+    ...(left > 0 ? [`… and ${figure(left)} more; --json tells all.`] : []),
     '',
     'Correct these lines and apply the file again; what is accepted stays.',
   ];
@@ -99,7 +101,7 @@ function renderRefused(refused: Refused[]): string[] {
 function renderSent(sent: Sent, options: ApplyOptions): string[] {
   const { accepted, already, undecided, refused } = sent;
   const lines = [
-    `${number(accepted)} accepted, ${number(already)} known already, ${number(undecided)} undecided, ${number(refused.length)} refused.`,
+    `${figure(accepted)} accepted, ${figure(already)} known already, ${figure(undecided)} undecided, ${figure(refused.length)} refused.`,
   ];
   if (refused.length > 0) lines.push(...renderRefused(refused));
   const links = linksAnswer.safeParse(sent.links);

@@ -3,13 +3,13 @@
  * fills anything in, and only where one address fits one person.
  */
 import type { Command } from 'commander';
+import { many } from '../../figures.ts';
 import { type LinkRow, linkPlanAnswer, linksAnswer } from '../answers-rollout.ts';
 import { ask, CliError } from '../ask.ts';
 import { type Options, print, query, SITE, targetOf, YES } from '../command.ts';
 import { writeCsv } from '../csv.ts';
 import { LINK_COLUMNS } from '../link-file.ts';
 import { renderLinkPlan, renderLinks } from '../render-rollout.ts';
-import { many } from '../terminal.ts';
 import { type ApplyOptions, applyLinks } from './link-apply.ts';
 
 const MATCHES = ['unique', 'several', 'none', 'conflict'];

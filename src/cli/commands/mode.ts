@@ -3,11 +3,12 @@
  * a hurry; what lets calls go out again says first what they would be.
  */
 import { type Command, InvalidArgumentError } from 'commander';
+import { many } from '../../figures.ts';
 import { modeAnswer, modeSetAnswer, planAnswer, releaseAnswer, surveyAnswer } from '../answers-rollout.ts';
 import { ask, CliError } from '../ask.ts';
 import { bodyOf, confirmed, type Options, print, query, remark, SITE, targetOf, YES } from '../command.ts';
 import { renderModes, renderPlan, renderSurvey } from '../render-rollout.ts';
-import { many, plain } from '../terminal.ts';
+import { plain } from '../terminal.ts';
 
 const MODES = ['observe', 'enforce', 'paused'] as const;
 type Mode = (typeof MODES)[number];

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { figure, many } from '../../figures.ts';
 import {
   type ExportPage,
   exportAnswer,
@@ -16,7 +17,7 @@ import { ask, CliError } from '../ask.ts';
 import { bodyOf, confirmed, type Options, print, query, remark, SITE, targetOf, YES } from '../command.ts';
 import { readExport, writeExport } from '../export-file.ts';
 import { Progress, until } from '../progress.ts';
-import { many, number, plain, wrap } from '../terminal.ts';
+import { plain, wrap } from '../terminal.ts';
 
 interface RecoveryOptions extends Options {
   references?: string;
@@ -39,8 +40,8 @@ function render(answer: RecoveryAnswer): string[] {
   if (rebuild !== null) {
     const { marked, unmarked, foreign, unreferenced, known, wanted } = rebuild;
     lines.push(
-      `At Maxio: ${many(marked, 'customer')} with our mark, ${number(unmarked)} with a reference and no mark, ${number(foreign)} with the mark of somebody else, ${number(unreferenced)} without a reference.`,
-      `${number(known)} known already, ${number(wanted)} ${rebuild.state === 'done' ? 'put back' : 'to put back'} (${plain(rebuild.state === 'never' ? 'preview' : rebuild.state)}).`,
+      `At Maxio: ${many(marked, 'customer')} with our mark, ${figure(unmarked)} with a reference and no mark, ${figure(foreign)} with the mark of somebody else, ${figure(unreferenced)} without a reference.`,
+      `${figure(known)} known already, ${figure(wanted)} ${rebuild.state === 'done' ? 'put back' : 'to put back'} (${plain(rebuild.state === 'never' ? 'preview' : rebuild.state)}).`,
     );
   }
   return [...lines, ...wrap(plain(answer.detail), TEXT_WIDTH)];
@@ -85,7 +86,7 @@ async function rebuild(options: RecoveryOptions): Promise<void> {
     seen = await until({
       look: () => look(options),
       over,
-      show: ({ answer }, progress) => progress.show(`rebuild: ${number(answer.rebuild?.wanted ?? 0)} put back`),
+      show: ({ answer }, progress) => progress.show(`rebuild: ${figure(answer.rebuild?.wanted ?? 0)} put back`),
       left: 'The rebuild goes on in the service. maxio-scim recovery shows how far it is.',
     });
   }
@@ -145,11 +146,11 @@ async function importSite(path: string, options: RecoveryOptions): Promise<void>
   for (const rows of batchesOf(file.rows)) {
     await send({ rows: rows.map((row) => JSON.parse(row) as unknown) });
     done += rows.length;
-    progress.show(`import: ${number(done)} of ${number(file.rows.length)}`, done / file.rows.length);
+    progress.show(`import: ${figure(done)} of ${figure(file.rows.length)}`, done / file.rows.length);
   }
   await send({ end: true });
   print(options, total, () => [
-    `${number(total.added)} added, ${number(total.replaced)} replaced, ${number(total.kept)} kept as they are here, ${number(total.conflict)} in conflict, ${number(total.newer)} from a newer release.`,
+    `${figure(total.added)} added, ${figure(total.replaced)} replaced, ${figure(total.kept)} kept as they are here, ${figure(total.conflict)} in conflict, ${figure(total.newer)} from a newer release.`,
     'Next: maxio-scim recovery.',
   ]);
   if (total.conflict + total.newer > 0) process.exitCode = 1;

@@ -8,12 +8,21 @@ import { type ApiRoute, oneSite, route, someSites } from './route.ts';
 import { mode, shape, siteKey, siteMode, siteOnly, survey } from './shapes.ts';
 
 const RELEASE_FIRST = 'release-first';
+const RECOVERY_OPEN = 'recovery-open';
 
 const releaseFirst = new OpsError(
   409,
   RELEASE_FIRST,
   'Nobody has released this site yet, so nothing may be written at Maxio.',
   'Look at the survey, the link plan and the plan, then release it: maxio-scim release, or POST /ops/api/release.',
+);
+
+/** A release ends the recovery, and holds who left before the loss; a bare `enforce` would do neither. */
+const recoveryOpen = new OpsError(
+  409,
+  RECOVERY_OPEN,
+  'A recovery of this site is open, so nothing may be written at Maxio before it is released.',
+  'maxio-scim recovery says how it stands. Then release it: maxio-scim release, or POST /ops/api/release.',
 );
 
 export const modeRoutes: ApiRoute[] = [
@@ -37,7 +46,10 @@ export const modeRoutes: ApiRoute[] = [
       'It survives restarts and holds for every process. In paused no call for anybody leaves for Maxio once this has answered, only a look that an operator asks for; in enforce what waits is taken up.',
     body: z.strictObject({ site: siteKey.optional(), mode, why: z.string().max(500).optional().describe('For colleagues.') }),
     answer: shape('ModeSet', z.object({ site: z.string(), mode, was: mode.nullable() })),
-    errors: { [RELEASE_FIRST]: [409, 'enforce is asked for a site that nobody has released'] },
+    errors: {
+      [RELEASE_FIRST]: [409, 'enforce is asked for a site that nobody has released'],
+      [RECOVERY_OPEN]: [409, 'enforce is asked for a site whose recovery nobody has ended by a release'],
+    },
     logged: ({ mode: now, was }) => ({ mode: now, was: was ?? 'none' }),
     async run({ body, operator, requestId, parts }) {
       const site = oneSite(parts, body.site);
@@ -45,6 +57,7 @@ export const modeRoutes: ApiRoute[] = [
       if (body.mode === 'enforce' && before?.releasedAtMs === undefined) throw releaseFirst;
       const order = { by: operator.name, why: body.why, requestId };
       const set = await site.modes.set(body.mode, order);
+      if (set.mode !== body.mode) throw recoveryOpen;
       return { site: site.key, mode: set.mode, was: set.was ?? null };
     },
   }),

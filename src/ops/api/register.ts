@@ -6,7 +6,7 @@ import { stringify } from 'csv-stringify/sync';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NamedOperator } from '../../config.ts';
 import { mayAct, type Operator, type Role } from '../ops-auth.ts';
-import { OpsError } from '../ops-error.ts';
+import { OpsError, sendOpsError } from '../ops-error.ts';
 import { docsRoutes } from './docs-routes.ts';
 import type { ApiParts, ApiRoute, Table } from './route.ts';
 import { ROUTES } from './table.ts';
@@ -17,6 +17,7 @@ export function registerApi(app: FastifyInstance, parts: ApiParts): void {
   app.addHook('onRequest', async (request) => {
     askers.set(request, parts.auth.operator(request));
   });
+  jsonOnly(app);
   for (const route of ROUTES) {
     app.route({
       method: route.method,
@@ -29,6 +30,23 @@ export function registerApi(app: FastifyInstance, parts: ApiParts): void {
     });
   }
   docsRoutes(app, parts);
+}
+
+/** A form can be sent by any page in a browser, and its texts are no numbers and no lists. The parsers of the operator page end here. */
+function jsonOnly(app: FastifyInstance): void {
+  app.removeContentTypeParser(['application/x-www-form-urlencoded', 'text/plain']);
+  app.setErrorHandler((error, request, reply) => sendOpsError(isMediaType(error) ? NOT_JSON : error, request, reply));
+}
+
+const NOT_JSON = new OpsError(
+  415,
+  'json-only',
+  'The body is not sent as application/json.',
+  'Send a JSON object with the header content-type: application/json; forms are for the operator page only.',
+);
+
+function isMediaType(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE';
 }
 
 interface Exchange {
