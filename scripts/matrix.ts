@@ -1,11 +1,13 @@
 /**
- * Owns the fault matrix of docs/reliability.md: for each fault the tests that carry its id in their names, with file and last known result, or the reason
+ * Owns the fault matrix of docs/reliability.md: for each fault the tests that carry its id in their names, with file and last recorded result, or the reason
  * why there is none. Generated from the names that vitest lists, so that it cannot claim a test that is not there.
  *
- *   npm run matrix:write                       rewrites the generated part
+ *   npm run matrix:write                       rewrites the generated part; results stay for tests that still have their name
  *   npm run matrix:write -- var/tests.json     and takes results from a JSON report of vitest (`--reporter=json --outputFile.json=var/tests.json`)
+ *   node scripts/matrix.ts --report FILE       only tells in a line how many faults passed in a report, and which did not
  *
- * Without `--write` it checks, and exits with 1 when the page is out of date or a required fault has neither a test nor a reason.
+ * Without any of them it checks, and exits with 1 when the page is out of date or a fault has neither a test nor a reason; results are of one run, and no
+ * part of that check. `--command` says how the tests of a report were run, where that was not `npm test`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +15,17 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import {
+  type Listed,
+  PASSED,
+  type Recorded,
+  readReport,
+  remembered,
+  reported,
+  testCell,
+  together,
+  withoutResults,
+} from './matrix-results.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = join(ROOT, 'docs/reliability.md');
@@ -134,15 +147,10 @@ const WITHOUT_TEST: Readonly<Record<string, string>> = {
   F87: 'not there yet: entries are numbered without a gap, and not yet chained',
 };
 
-interface Named {
-  file: string;
-  title: string;
-}
-
 const ID = /\bF(?:\d\d|2[AB])\b/g;
 
 /** Lists the names of all tests; the ones of a table are named by its template, so their ids are read from the table. */
-function listTests(): Named[] {
+function listTests(): Listed[] {
   const folder = mkdtempSync(join(tmpdir(), 'matrix-'));
   const file = join(folder, 'list.json');
   const vitest = join(ROOT, 'node_modules/.bin/vitest');
@@ -170,88 +178,100 @@ function listTests(): Named[] {
   });
 }
 
-/** Last results by file and title; names of tables are compared up to their first placeholder. */
-function readResults(report: string | undefined): { file: string; title: string; status: string }[] {
-  if (report === undefined) return [];
-  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
-    testResults: { name: string; assertionResults: { ancestorTitles: string[]; title: string; status: string }[] }[];
-  };
-  return testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.map(({ ancestorTitles, title, status }) => ({
-      file: relative(ROOT, name),
-      title: [...ancestorTitles, title].join(' > '),
-      status,
-    })),
-  );
+const ALL = Object.values(FAULTS).flatMap((faults) => Object.keys(faults));
+
+/** Faults that are named by the titles of these, each with its own. */
+function byFault<T extends { title: string }>(tests: readonly T[]): Map<string, T[]> {
+  const named = new Map<string, T[]>();
+  for (const id of ALL) named.set(id, []);
+  for (const test of tests) for (const id of new Set(test.title.match(ID))) named.get(id)?.push(test);
+  return named;
 }
 
-function resultOf(test: Named, results: ReturnType<typeof readResults>, before: string): string {
-  if (results.length === 0)
-    return (
-      before
-        .split('\n')
-        .find((line) => line.includes(cell(test.title)))
-        ?.split(' | ')
-        .at(-1)
-        ?.replace(/ \|$/, '') ?? ''
-    );
-  const head = test.title.split(/[%$]/)[0] ?? '';
-  const mine = results.filter(({ file, title }) => file === test.file && title.startsWith(head));
-  if (mine.length === 0) return 'not run';
-  const failed = mine.filter(({ status }) => status === 'failed').length;
-  if (failed > 0) return `failed (${failed} of ${mine.length})`;
-  return mine.every(({ status }) => status === 'passed') ? 'passed' : 'skipped';
+/** How many of the faults that a test must play have passed, and what became of the others. */
+function verdict(results: ReadonlyMap<string, string>, unit: string): string {
+  const others = new Map<string, string[]>();
+  for (const [id, result] of results) {
+    const kind = result.includes('failed') ? 'failed' : result;
+    if (kind !== PASSED) others.set(kind, [...(others.get(kind) ?? []), id]);
+  }
+  const passed = [...results.values()].filter((result) => result === PASSED).length;
+  const rest = [...others].toSorted().map(([kind, ids]) => `${kind}: ${ids.join(' ')}`);
+  return [`${passed} of ${results.size} ${unit} passed`, ...rest].join('; ');
 }
 
-/** A title fits into one cell of a table, and looks like no markup. */
-function cell(title: string): string {
-  return title.replaceAll(/[|<>`*_[\]]/g, (character) => (character === '>' ? '›' : character === '|' ? '/' : ' '));
-}
-
-function generate(before: string, report: string | undefined): { text: string; open: string[] } {
-  const tests = listTests();
-  const results = readResults(report);
+function generate({ run, resultOf }: Recorded): { text: string; open: string[] } {
+  const tests = byFault(listTests());
+  const results = new Map<string, string>();
   const open: string[] = [];
   const lines: string[] = [];
   for (const [group, faults] of Object.entries(FAULTS)) {
     lines.push('', `### ${group}`, '', '| Fault | Test | Result |', '|---|---|---|');
     for (const [id, what] of Object.entries(faults)) {
-      const mine = tests.filter(({ title }) => title.match(ID)?.includes(id));
       const reason = WITHOUT_TEST[id];
-      if (mine.length === 0 && reason === undefined) open.push(id);
-      if (mine.length === 0) lines.push(`| **${id}** ${what} | no test: ${reason ?? 'missing'} | – |`);
-      for (const [i, test] of mine.entries()) {
-        const label = i === 0 ? `**${id}** ${what}` : '';
-        lines.push(`| ${label} | ${cell(test.title)} (\`${test.file}\`) | ${resultOf(test, results, before)} |`);
+      // Rows of one table may differ in what their name does not show.
+      const mine = new Map((tests.get(id) ?? []).map((test) => [testCell(test), resultOf(test)]));
+      if (mine.size > 0) results.set(id, together([...mine.values()]));
+      else if (reason === undefined) {
+        open.push(id);
+        results.set(id, 'has no test');
+      }
+      if (mine.size === 0) lines.push(`| **${id}** ${what} | no test: ${reason ?? '**missing**'} | – |`);
+      for (const [i, [cell, result]] of [...mine].entries()) {
+        lines.push(`| ${i === 0 ? `**${id}** ${what}` : ''} | ${cell} | ${result} |`);
       }
     }
   }
-  const all = Object.values(FAULTS).flatMap((faults) => Object.keys(faults));
-  const tested = all.filter((id) => tests.some(({ title }) => title.match(ID)?.includes(id)));
-  const head = `${tested.length} of ${all.length} faults have a test; the others say why not.`;
-  return { text: [BEGIN, '', head, ...lines, '', END].join('\n'), open };
+  const tested = ALL.filter((id) => (tests.get(id) ?? []).length > 0).length;
+  const head = `${tested} of ${ALL.length} faults have a test; the others say why not.`;
+  const [sum, ...rest] = verdict(results, 'faults').split('; ');
+  const wrong = rest.map((text) => `; **${text}**`).join('');
+  const last = run === undefined ? 'Results: none recorded yet' : `Results: ${run}: ${sum}${wrong}`;
+  return { text: [BEGIN, '', head, '', `${last}.`, ...lines, '', END].join('\n'), open };
 }
 
-/** The page without its results: those are of one run, the rest is of the tests as they are. */
-function withoutResults(text: string): string {
-  return text.replaceAll(/ \| [^|\n]*\|$/gm, ' | |');
+/** One line for the end of a run: the names in a report are the ones of the rows themselves. */
+function tell(report: string): void {
+  const ran = byFault(readReport(report).ran);
+  const must = ALL.filter((id) => WITHOUT_TEST[id] === undefined || (ran.get(id) ?? []).length > 0);
+  const results = new Map(must.map((id) => [id, together((ran.get(id) ?? []).map(({ status }) => status))]));
+  console.log(`matrix: ${verdict(results, 'ids')}`);
+  if ([...results.values()].some((result) => result.includes('failed'))) process.exitCode = 1;
 }
 
-const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });
-const page = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : `# Reliability\n\n## Fault matrix\n\n${BEGIN}\n${END}\n`;
-const from = page.indexOf(BEGIN);
-const to = page.indexOf(END) + END.length;
-if (from < 0 || to < END.length)
-  throw new Error(`docs/reliability.md has no place for the matrix: put "${BEGIN}" and "${END}" into it`);
-const before = page.slice(from, to);
-const { text, open } = generate(before, positionals[0]);
-if (globSync('test/**/*.test.ts', { cwd: ROOT }).length === 0) throw new Error('no test was found');
-if (values.write) writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to));
-else if (withoutResults(before) !== withoutResults(text)) {
-  console.error('docs/reliability.md does not show the tests as they are: run npm run matrix:write');
-  process.exitCode = 1;
+function main(): void {
+  const { values, positionals } = parseArgs({
+    options: {
+      write: { type: 'boolean', default: false },
+      report: { type: 'string' },
+      command: { type: 'string', default: 'npm test' },
+    },
+    allowPositionals: true,
+  });
+  const [report] = positionals;
+  if (values.report === undefined) update(values.write, report === undefined ? undefined : reported(report, values.command));
+  else tell(values.report);
 }
-if (open.length > 0) {
-  console.error(`neither a test nor a reason: ${open.join(', ')}`);
-  process.exitCode = 1;
+
+/** Checks the page, or writes it. @param last results of a report; without one those of the page stay */
+function update(write: boolean, last: Recorded | undefined): void {
+  const page = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : `# Reliability\n\n## Fault matrix\n\n${BEGIN}\n${END}\n`;
+  const from = page.indexOf(BEGIN);
+  const to = page.indexOf(END) + END.length;
+  if (from < 0 || to < END.length)
+    throw new Error(`docs/reliability.md has no place for the matrix: put "${BEGIN}" and "${END}" into it`);
+  const before = page.slice(from, to);
+  const { text, open } = generate(last ?? remembered(before));
+  if (globSync('test/**/*.test.ts', { cwd: ROOT }).length === 0) throw new Error('no test was found');
+  if (write) writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to));
+  else if (withoutResults(before) !== withoutResults(text)) {
+    console.error('docs/reliability.md does not show the tests as they are: run npm run matrix:write');
+    process.exitCode = 1;
+  }
+  if (open.length > 0) {
+    console.error(`neither a test nor a reason: ${open.join(', ')}`);
+    process.exitCode = 1;
+  }
 }
+
+main();

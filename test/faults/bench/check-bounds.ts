@@ -64,7 +64,8 @@ export function checkQuiet({ evidence, people, named }: Context): Finding[] {
     if (parked)
       found.push({ ...who, invariant: 'I12', evidence: `parked, though nothing asked for it: ${parkedFor ?? 'no reason'}` });
     else if (dirty) {
-      const what = `still pending ${Math.round(evidence.quiet.waitedMs / 1_000)} s after the last fault`;
+      const { waitedMs, why } = evidence.quiet;
+      const what = `still pending ${Math.round(waitedMs / 1_000)} s after the last fault${why === undefined ? '' : `: ${why}`}`;
       found.push({ ...who, invariant: 'I12', evidence: what });
     }
   }

@@ -160,20 +160,28 @@ export function checkMutations(context: Context): Finding[] {
   return found;
 }
 
-/** Told by its answer, or as unanswered, or by the run that has found out what became of it; or on record as open, for such a run to come. */
-function isTold(context: Context, timeline: Timeline, { doing, entry }: MaxioCall): boolean {
+/** Told by its answer, or as unanswered, or by the run that has found out what became of this very call; or on record as open, for such a run to come. */
+function isTold(context: Context, timeline: Timeline, { doing, entry, subscriptionId }: MaxioCall): boolean {
   const { evidence } = context;
   const { slackMs } = evidence.settings;
   if (storedOf(context, timeline)?.open.includes(doing)) return true;
+  const isThis = ({ step, subscription }: Concluded): boolean =>
+    step === doing &&
+    (subscription === undefined || subscriptionId === undefined || String(subscription) === String(subscriptionId));
   return evidence.audit.some(
     ({ user, atMs, entry: told }) =>
       timeline.ids.includes(user) &&
       atMs >= entry.arrivedMs - slackMs &&
-      ((told.kind === 'maxio' && told.what === doing) || (told.kind === 'run' && RESOLVED.test(told.what))),
+      ((told.kind === 'maxio' && told.what === doing) ||
+        (told.kind === 'run' && ((told.steps ?? []) as unknown as Concluded[]).some(isThis))),
   );
 }
 
-const RESOLVED = /unanswered|adopted|recognised|older than|already undone|another customer record|deleted at Maxio/;
+/** What an entry of a run says about a call that was open. */
+interface Concluded {
+  step: string;
+  subscription?: number | string;
+}
 
 /**
  * I1 for who is wanted, I4 for who has left: what Maxio shows in the end. Managed is what came through the API, and what a customer had whom the facade

@@ -2,6 +2,7 @@
  * Owns the cluster under test: two api and two worker processes of the real service, a Redis of its own with `appendfsync always` behind a proxy,
  * and the sandbox in this process. Refuses to know what is done with it. Nothing outlives `close`, nor this process.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Redis } from 'ioredis';
 import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { startRedis, type TestRedis, type TestRedisOptions } from '../../support/redis.ts';
@@ -44,6 +45,7 @@ export class Cluster {
   readonly commands: Redis;
   readonly apis: ServiceProcess[];
   readonly workers: ServiceProcess[];
+  readonly #lag = monitorEventLoopDelay({ resolution: 10 });
 
   private constructor(parts: Pick<Cluster, 'redis' | 'proxy' | 'sandbox' | 'commands' | 'apis' | 'workers'>) {
     this.redis = parts.redis;
@@ -52,6 +54,7 @@ export class Cluster {
     this.commands = parts.commands;
     this.apis = parts.apis;
     this.workers = parts.workers;
+    this.#lag.enable();
   }
 
   /** Starts everything and waits until all processes are ready. */
@@ -97,6 +100,11 @@ export class Cluster {
     return cluster;
   }
 
+  /** The longest that this process, and with it the sandbox, has kept anybody waiting so far. */
+  get lagMs(): number {
+    return Math.ceil(this.#lag.max / 1e6);
+  }
+
   get processes(): ServiceProcess[] {
     return [...this.apis, ...this.workers];
   }
@@ -115,6 +123,7 @@ export class Cluster {
   }
 
   async close(): Promise<void> {
+    this.#lag.disable();
     await Promise.all(this.processes.map((each) => each.end('SIGKILL')));
     await this.proxy.stop();
     await this.redis.stop();

@@ -123,8 +123,8 @@ export interface Evidence {
   processes: ProcessFigures[];
   /** What the facade does not manage, as it was planted. */
   foreign: { customers: CustomerJson[]; subscriptions: SubscriptionJson[] };
-  /** How long work was waited for after the last fault had ended, and whether it came to its end. */
-  quiet: { reached: boolean; waitedMs: number };
+  /** How long work was waited for after the last fault had ended, whether it came to its end, and otherwise why nobody waited any longer. */
+  quiet: { reached: boolean; waitedMs: number; why?: string };
 }
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'I12' | 'I13';

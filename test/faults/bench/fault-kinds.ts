@@ -102,13 +102,13 @@ const KINDS = {
     proxy.delay(0);
   },
   'full-redis': async ({ commands }, random) => {
-    await commands.config('SET', 'maxmemory', '1mb');
+    await until('Redis is there to be filled', async () => await commands.config('SET', 'maxmemory', '1mb'));
     await sleep(random.between(300, 1_500));
     await commands.config('SET', 'maxmemory', '0');
   },
   /** What an administrator may do to the queue: people lose their bells. */
   'flush-queue': async ({ commands }) => {
-    const keys = await commands.keys(`${PREFIX}bull:*`);
+    const keys = await until('Redis is there to be flushed', async () => await commands.keys(`${PREFIX}bull:*`));
     if (keys.length > 0) await commands.del(...keys);
   },
   'rolling-restart': async ({ processes }) => {

@@ -8,13 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { OPS_TOKEN } from '../../support/service.ts';
 import { check } from './checker.ts';
 import { Cluster } from './cluster.ts';
-import { collect, readBells, waitForQuiet } from './collect.ts';
+import { collect, readBells } from './collect.ts';
 import { type Dialect, Driver, personNumber } from './driver.ts';
 import type { Evidence, Settings, Violation } from './evidence.ts';
 import { type FaultName, Faults, ORDINARY_FAULTS } from './fault-kinds.ts';
+import { waitForQuiet } from './quiet.ts';
 import { Random } from './random.ts';
-
-const QUIET_MS_MAX = 120_000;
 
 export interface HistoryOptions {
   seed: number;
@@ -103,7 +102,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
     const { bells } = await readBells(cluster).catch(() => ({ bells: [] }));
     await faults.over();
     await desk?.close();
-    const quiet = await waitForQuiet(cluster, QUIET_MS_MAX);
+    const quiet = await waitForQuiet(cluster);
     await driver.readAll();
     const evidence = await collect({ cluster, driver, quiet, bells, foreign, settings: plan.settings });
     const story = [

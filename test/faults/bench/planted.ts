@@ -8,9 +8,10 @@ import type { LedgerEntry } from '../../../src/sandbox/ledger.ts';
 import { API_KEY } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 import { type Cluster, PREFIX, SITE } from './cluster.ts';
-import { SETTINGS, waitForQuiet } from './collect.ts';
+import { SETTINGS } from './collect.ts';
 import { CANARY, type Driver, personNumber } from './driver.ts';
 import type { Evidence, Invariant, StoredPerson } from './evidence.ts';
+import { type Patience, waitForQuiet } from './quiet.ts';
 
 function one<T>(list: readonly T[], what: string, which: (each: T) => boolean): T {
   const found = list.find(which);
@@ -199,8 +200,8 @@ export interface Scene {
 export interface PlantedInService {
   invariant: Invariant;
   bug: string;
-  /** How long quiet is waited for, where it cannot come. */
-  quietMs?: number;
+  /** How quiet is waited for, where it cannot come. */
+  patience?: Partial<Patience>;
   /** What stands between the identity provider and the service. */
   between?: (real: typeof fetch) => typeof fetch;
   /** One person has joined and settled. */
@@ -234,7 +235,7 @@ async function idOf({ cluster, person }: Scene): Promise<string> {
 async function outlastGrace(scene: Scene): Promise<void> {
   const joinedMs = Number(await scene.cluster.commands.hget(`${PREFIX}user:${await idOf(scene)}`, 'modified'));
   const { sendGraceMs, slackMs } = SETTINGS;
-  await until('the grace of sending is over', () => Date.now() > joinedMs + sendGraceMs + 4 * slackMs);
+  await until('the grace of sending is over', () => Date.now() > joinedMs + sendGraceMs + scene.cluster.lagMs + 4 * slackMs);
 }
 
 /** While nobody works, the person changes, and every trace of that work is taken away. */
@@ -283,7 +284,7 @@ export const IN_SERVICE: PlantedInService[] = [
       const nameNow = (): string => one(cluster.sandbox.state.customers(), 'customer', ({ id }) => id === customerId).last_name;
       const older = nameNow();
       await driver.all('rename');
-      await waitForQuiet(cluster, 20_000);
+      await waitForQuiet(cluster);
       const newer = nameNow();
       for (const last_name of [older, newer])
         await rogue(cluster, 'PUT', `/customers/${customerId}.json`, { customer: { last_name } });
@@ -342,14 +343,15 @@ export const IN_SERVICE: PlantedInService[] = [
   {
     invariant: 'I12',
     bug: 'no worker is left',
-    quietMs: 1_500,
+    // Fewer than it takes until the workers, who stand still, are asked.
+    patience: { idleLooks: 5 },
     act: async ({ cluster, driver }) => {
       for (const worker of cluster.workers) worker.stop();
       await driver.all('rename');
     },
     undo: async (cluster) => {
       for (const worker of cluster.workers) worker.go();
-      await waitForQuiet(cluster, 30_000);
+      await waitForQuiet(cluster);
     },
   },
   {

@@ -6,6 +6,7 @@
  *   npm run soak -- --histories 100 --from 1     seeds 1 to 100
  *   npm run soak -- --seed 4711                  one again
  *   npm run soak -- --minutes 5 --kinds kill-worker,maxio-late
+ *   npm run soak -- --people 8 --steps 6 --faults 3   how many people, steps of each, and faults at most
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     kinds: { type: 'string' },
     people: { type: 'string' },
     steps: { type: 'string' },
+    faults: { type: 'string' },
     'no-record': { type: 'boolean', default: false },
   },
 });
@@ -37,6 +39,11 @@ function kindsOf(text: string | undefined): FaultName[] | undefined {
 }
 
 const kinds = kindsOf(values.kinds);
+const size = {
+  ...(values.people === undefined ? {} : { people: Number(values.people) }),
+  ...(values.steps === undefined ? {} : { steps: Number(values.steps) }),
+  ...(values.faults === undefined ? {} : { faultsMax: Number(values.faults) }),
+};
 const endMs = values.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(values.minutes) * 60_000;
 const most =
   values.seed !== undefined ? 1 : Number(values.histories ?? (values.minutes === undefined ? 10 : Number.POSITIVE_INFINITY));
@@ -65,6 +72,7 @@ function replayOf(seed: number): string {
     ...(values.kinds === undefined ? [] : [`--kinds ${values.kinds}`]),
     ...(values.people === undefined ? [] : [`--people ${values.people}`]),
     ...(values.steps === undefined ? [] : [`--steps ${values.steps}`]),
+    ...(values.faults === undefined ? [] : [`--faults ${values.faults}`]),
   ];
   return ['npm run soak --', `--seed ${seed}`, ...extra].join(' ');
 }
@@ -87,7 +95,7 @@ function remember({ seed, violations }: HistoryResult): void {
   const known = JSON.parse(readFileSync(REGRESSIONS, 'utf8')) as { seed: number }[];
   if (known.some((each) => each.seed === seed)) return;
   const why = [...new Set(violations.map(({ invariant }) => invariant))].join(', ');
-  const entry = { seed, why, ...(kinds === undefined ? {} : { kinds }) };
+  const entry = { seed, why, ...(kinds === undefined ? {} : { kinds }), ...size };
   writeFileSync(REGRESSIONS, `${JSON.stringify([...known, entry], undefined, 2)}\n`);
 }
 
@@ -102,10 +110,6 @@ const first = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 1_
 for (let i = 0; i < most && performance.now() < endMs; i += 1) {
   const seed = first + i;
   progress(seed);
-  const size = {
-    ...(values.people === undefined ? {} : { people: Number(values.people) }),
-    ...(values.steps === undefined ? {} : { steps: Number(values.steps) }),
-  };
   const result = await runHistory({ seed, ...(kinds === undefined ? {} : { kinds }), ...size });
   sum(result);
   if (result.violations.length > 0) {
