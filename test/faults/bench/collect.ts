@@ -37,6 +37,8 @@ export async function readBells(cluster: Cluster): Promise<{ bells: Bell[]; text
   const texts: Text[] = [];
   for (const lane of ['urgent', 'normal']) {
     const queue = new Queue(lane, { connection: cluster.redis.connect('queue'), prefix: queuePrefix(SITE) });
+    // Redis may be away just now; the question below fails then, which says enough.
+    queue.on('error', () => undefined);
     // One job may be seen twice while it moves from list to list, or end between the list and its reading.
     const jobs = new Map<string | undefined, Job>();
     for (const job of await queue.getJobs(['waiting', 'active', 'delayed', 'prioritized'])) if (job) jobs.set(job.id, job);
