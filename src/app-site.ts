@@ -4,6 +4,10 @@
  */
 import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from './config.ts';
+import { Clients } from './directory/clients.ts';
+import { Gate } from './directory/gate.ts';
+import { GroupStore, type Rings } from './directory/group-store.ts';
+import { createGroups, type Groups } from './directory/groups.ts';
 import { Holds } from './directory/holds.ts';
 import { sitePrefix } from './directory/keys.ts';
 import { newerReleaseAt } from './directory/newer-release.ts';
@@ -12,6 +16,7 @@ import { Runs } from './directory/runs.ts';
 import { SiteModes } from './directory/site-mode.ts';
 import { Store } from './directory/store.ts';
 import { SurveyIndex } from './directory/survey-index.ts';
+import { Tokens } from './directory/tokens.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { WitnessFile } from './directory/witness-file.ts';
 import { failpoint } from './failpoint.ts';
@@ -24,11 +29,12 @@ import { Notifier } from './notify/notifier.ts';
 import type { SituationSources } from './notify/situation.ts';
 import type { Wording } from './notify/words.ts';
 import { Caller } from './provisioning/caller.ts';
+import { FirstContact } from './provisioning/first-contact.ts';
 import { type KeyTrial, tryKey } from './provisioning/key-trial.ts';
 import { openClient } from './provisioning/open-client.ts';
 import { protection } from './provisioning/protected.ts';
 import { Bells, type QueueLane } from './provisioning/queue.ts';
-import { CONTACT_WAIT, isRefusedKey, SiteIdentity } from './provisioning/site-identity.ts';
+import { SiteIdentity } from './provisioning/site-identity.ts';
 import { Sweep } from './provisioning/sweep.ts';
 import { SiteWorker } from './provisioning/worker.ts';
 import type { Secret } from './secret.ts';
@@ -50,7 +56,7 @@ export interface SiteParts {
   channels: readonly Channel[];
   wording: Wording;
   /** What of the environment is about all sites: who has set it, where exports go and what this process remembers. */
-  config: Pick<Config, 'configAuthor' | 'exportDir' | 'exportKeep' | 'witnessFile'>;
+  config: Pick<Config, 'configAuthor' | 'exportDir' | 'exportKeep' | 'witnessFile' | 'erasureKey'>;
   /** How Redis is, for the one site whose notices tell of it. */
   redisState?: SituationSources['redis'];
 }
@@ -61,8 +67,13 @@ export class Site {
   readonly runs: Runs;
   readonly holds: Holds;
   readonly modes: SiteModes;
+  readonly tokens: Tokens;
+  readonly clients: Clients;
+  readonly gate: Gate;
   readonly isProtected: (record: UserRecord) => boolean;
   readonly users: Users;
+  readonly groups: Groups;
+  readonly groupStore: GroupStore;
   readonly budget: Budget;
   readonly caller: Caller;
   readonly client: MaxioClient;
@@ -76,30 +87,23 @@ export class Site {
   #worker: SiteWorker | undefined;
   #sweep: Sweep | undefined;
   #rounds: Rounds | undefined;
-  /** The next try of first contact. */
-  #contact: NodeJS.Timeout | undefined;
   readonly #witnessFile: WitnessFile | undefined;
-  /** How often in a row Maxio has refused our key at first contact. */
-  #keyRefusals = 0;
-  #closed = false;
+  readonly #contact: FirstContact;
+  #works = false;
 
   constructor(parts: SiteParts) {
     const { site, commands, logger, telemetry } = parts;
     this.#parts = parts;
     this.config = site;
-    this.store = new Store(commands, site.key, {
-      backlogLimit: parts.backlogLimit,
-      guard: site.guard,
-      onTrip: (why) => {
-        telemetry.guardTrips.inc({ site: site.key, guard: why });
-        logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
-      },
-      onNewer: (schema) => logger.error({ site: site.key }, newerReleaseAt(site.key, schema)),
-    });
+    this.store = openStore(parts);
     this.#witnessFile = WitnessFile.open(parts.config.witnessFile, { site: site.key, witness: this.store.witness, logger });
     this.runs = new Runs(this.store, { leaseMs: site.leaseSeconds * 1_000 });
     this.holds = new Holds(this.store);
     this.modes = new SiteModes(commands, site.key);
+    const configured = site.scimToken && { expires: site.scimTokenExpires };
+    this.tokens = new Tokens({ redis: commands, siteKey: site.key, configured, logger });
+    this.clients = new Clients({ redis: commands, siteKey: site.key, logger });
+    this.gate = new Gate({ redis: commands, siteKey: site.key, allowFrom: site.allowFrom, logger });
     this.isProtected = protection(site.protectedPeople);
     this.budget = new Budget(commands, sitePrefix(site.key), {
       callsPerWindow: site.callsPerHour,
@@ -124,6 +128,7 @@ export class Site {
       client,
       budget: this.budget,
       exports: { folder: parts.config.exportDir, keep: parts.config.exportKeep },
+      erasureKey: parts.config.erasureKey,
       logger,
       telemetry,
     });
@@ -143,13 +148,18 @@ export class Site {
       telemetry,
     });
     this.users = createUsers({ store: this.store, site, onCommitted: (record) => this.#rung(record) });
-    this.notifier = this.#openNotifier();
+    this.groupStore = new GroupStore(store);
+    this.groups = createGroups({ store: this.groupStore, onChanged: (rings, requestId) => this.#ringAll(rings, requestId) });
+    const { channels, wording } = parts;
+    this.notifier = new Notifier({ sources: this.#situation(), channels, wording, telemetry, logger });
+    this.#contact = this.#openContact();
   }
 
   /** Ask Maxio which site this is, and where this process works, begin as soon as the answer is right. */
   start(works: boolean): void {
     const { site, commands, logger, telemetry, beat } = this.#parts;
     const { runs, bells } = this;
+    this.#works = works;
     if (works) {
       this.#sweep = new Sweep({ site: site.key, runs, bells, logger, telemetry, beat });
       this.#sweep.start();
@@ -166,7 +176,7 @@ export class Site {
     }
     this.watch.configuration.follow();
     this.store.witness.start();
-    void this.#confirm(works);
+    this.#contact.begin();
   }
 
   /** Use another API key from now on, if it opens this site; calls at work end with the one they left with. */
@@ -178,16 +188,14 @@ export class Site {
     await client.close();
     if (trial !== 'ours') return trial;
     config.apiKey.replace(fresh.reveal());
-    if (this.#contact !== undefined) {
-      clearTimeout(this.#contact);
-      void this.#confirm(this.#sweep !== undefined);
-    }
+    this.#contact.hasten();
     return trial;
   }
 
   #work(): void {
     const { site, logger, telemetry, connectWorker } = this.#parts;
     const { store, runs, bells, caller, client, index, watch } = this;
+    const { erased } = this.onboarding;
     this.#worker = new SiteWorker({
       siteKey: site.key,
       store,
@@ -196,6 +204,7 @@ export class Site {
       caller,
       client,
       index,
+      erased,
       logger,
       telemetry,
       connect: connectWorker,
@@ -210,11 +219,14 @@ export class Site {
     });
   }
 
-  #openNotifier(): Notifier {
-    const { site, channels, wording, telemetry, logger } = this.#parts;
-    const expires = site.scimTokenExpires;
-    if (expires !== undefined) telemetry.tokenExpiry.set({ site: site.key }, expires.getTime() / 1_000);
-    return new Notifier({ sources: this.#situation(), channels, wording, telemetry, logger });
+  #openContact(): FirstContact {
+    const { config, store, identity, caller, client, watch } = this;
+    const onConfirmed = async (): Promise<void> => {
+      if (!this.#works) return;
+      await watch.configuration.start();
+      if (!this.#contact.closed) this.#work();
+    };
+    return new FirstContact({ config, store, identity, caller, client, logger: this.#parts.logger, onConfirmed });
   }
 
   /** What notices are made of: Redis and first contact, never a call to Maxio. */
@@ -228,9 +240,13 @@ export class Site {
       budget,
       modes,
       holds,
-      contact: () => ({ kind: identity.current.kind, refusals: this.#keyRefusals }),
+      token: async () => (await this.tokens.standing()).first,
+      client: async () => (await this.clients.standing()).first,
+      strangers: (nowMs) => this.gate.strangers(nowMs),
+      contact: () => ({ kind: identity.current.kind, refusals: this.#contact.refusals }),
       test: async () => (identity.current.kind === 'confirmed' ? identity.current.test : (await identity.stored())?.test),
       ...newsOf(store, this.onboarding.survey),
+      groupPlans: () => this.watch.groupPlans.standing(),
       ...(redisState === undefined ? {} : { redis: redisState }),
     };
   }
@@ -242,9 +258,10 @@ export class Site {
 
   /** Stop working: no new runs, those at work may end, connections close last. @param served until then bells are rung */
   async close(graceMs: number, served: PromiseLike<void>): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#contact);
+    this.#contact.close();
     this.store.witness.close();
+    this.tokens.book.close();
+    this.clients.book.close();
     this.#witnessFile?.close();
     this.#sweep?.close();
     await Promise.all([this.#rounds?.close(), this.#worker?.close(graceMs), this.watch.configuration.close()]);
@@ -256,45 +273,28 @@ export class Site {
   #rung(record: UserRecord): void {
     // A held leave has nobody to wake: the approval rings.
     if (record.leave?.state === 'held' || record.leave?.state === 'exempt') return;
-    const lane = intentOf(record) === 'inactive' ? 'urgent' : 'normal';
-    const ring = async (): Promise<void> => {
-      await failpoint('before_bell');
-      await this.ring(record.id, lane);
-    };
-    ring().catch((error: unknown) => {
-      this.#parts.logger.warn(
-        { err: error, site: this.config.key, requestId: record.requestId },
-        'no bell was rung; the sweep will',
-      );
-    });
+    this.#ringAll([{ id: record.id, lane: intentOf(record) === 'inactive' ? 'urgent' : 'normal' }], record.requestId);
   }
 
-  /** Ask Maxio who it is until it has answered; nothing is written before. */
-  async #confirm(works: boolean): Promise<void> {
-    const { logger } = this.#parts;
-    const key = this.config.apiKey.reveal();
-    let waitMs = CONTACT_WAIT.unansweredMs;
-    this.#contact = undefined;
-    try {
-      await this.store.countActive();
-      const identity = await this.identity.check(this.caller, this.client);
-      this.#keyRefusals = 0;
-      if (identity.kind === 'confirmed') {
-        await this.store.witness.look();
-        logger.info({ site: this.config.key, siteId: identity.siteId, test: identity.test }, 'site confirmed');
-        if (works) await this.watch.configuration.start();
-        if (works && !this.#closed) this.#work();
-        return;
-      }
-      waitMs = CONTACT_WAIT.foreignMs;
-      logger.error({ site: this.config.key, detail: identity.kind === 'foreign' ? identity.detail : undefined }, 'wrong site');
-    } catch (error) {
-      const refused = isRefusedKey(error);
-      this.#keyRefusals = refused ? this.#keyRefusals + 1 : 0;
-      if (refused) waitMs = CONTACT_WAIT.refusedMs;
-      logger.warn({ err: error, site: this.config.key }, 'Maxio has not confirmed the site yet');
-    }
-    if (key !== this.config.apiKey.reveal()) waitMs = 0;
-    if (!this.#closed) this.#contact = setTimeout(() => void this.#confirm(works), waitMs);
+  #ringAll(rings: Rings, requestId: string): void {
+    const ring = async (): Promise<void> => {
+      await failpoint('before_bell');
+      for (const { id, lane } of rings) await this.ring(id, lane);
+    };
+    ring().catch((error: unknown) => {
+      this.#parts.logger.warn({ err: error, site: this.config.key, requestId }, 'no bell was rung; the sweep will');
+    });
   }
+}
+
+function openStore({ site, commands, backlogLimit, logger, telemetry }: SiteParts): Store {
+  return new Store(commands, site.key, {
+    backlogLimit,
+    guard: site.guard,
+    onTrip: (why) => {
+      telemetry.guardTrips.inc({ site: site.key, guard: why });
+      logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
+    },
+    onNewer: (schema) => logger.error({ site: site.key }, newerReleaseAt(site.key, schema)),
+  });
 }

@@ -84,7 +84,7 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
         ...(at === 0 ? { redisState: () => capacity } : {}),
       }),
   );
-  const doors = config.role === 'worker' ? [] : sites.map((site) => doorOf(site, capacity));
+  const doors = config.role === 'worker' ? [] : await openDoors(sites, capacity);
   const server = createServer({ config, logger, telemetry, sites: doors, leaving: () => vital.draining });
   await server.register(webhookRoutes, {
     doors: config.role === 'worker' ? [] : sites.flatMap(webhookDoorOf),
@@ -92,7 +92,7 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
   });
   const doctor = () => examine({ config, redis: commands, sites });
   await registerOps(server, { config, commands, capacity, vital, telemetry, logger, doctor, sites: sites.map(opsSiteOf) });
-  const secrets = new Secrets({ reread, sites, logger });
+  const secrets = new Secrets({ reread, sites, signingKey: config.oauth.signingKey, logger });
   return {
     server,
     sites,
@@ -116,10 +116,27 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
   };
 }
 
+/** Tokens are read before anybody can ask: one that is not known yet must not be called wrong. */
+async function openDoors(sites: Site[], capacity: Capacity): Promise<SiteDoor[]> {
+  await Promise.all(sites.flatMap(({ tokens, clients }) => [tokens.book.start(), clients.book.start()]));
+  return sites.map((site) => doorOf(site, capacity));
+}
+
 /** What the HTTP edge may know of a site. */
-function doorOf({ config, users }: Site, capacity: Capacity): SiteDoor {
+function doorOf({ config, users, groups, gate, clients, tokens: { book } }: Site, capacity: Capacity): SiteDoor {
   const { key, idp, scimToken: token, scimTokenExpires: tokenExpires } = config;
-  return { key, idp, token, tokenExpires, users, accepting: () => capacity.accepting() };
+  return {
+    key,
+    idp,
+    token,
+    tokenExpires,
+    book,
+    clients: clients.book,
+    gate,
+    users,
+    groups,
+    accepting: () => capacity.accepting(),
+  };
 }
 
 /** Sites without a shared key have no door for webhooks. */

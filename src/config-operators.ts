@@ -25,7 +25,7 @@ const file = z
   .min(1, 'must name at least one operator');
 
 /** Names that stand for tokens of our own in the audit trail. */
-const RESERVED = new Set(['ops-token', 'ops-page', 'survey', 'drift', 'start', 'service']);
+const RESERVED = new Set(['ops-token', 'ops-page', 'survey', 'drift', 'start', 'service', 'restore', 'witness']);
 
 /** Reads the operators; none when no file is configured. */
 export function readOperators(path: string | undefined, problems: string[]): NamedOperator[] {
@@ -50,11 +50,12 @@ export function readOperators(path: string | undefined, problems: string[]): Nam
   const names = new Set<string>();
   const digests = new Set<string>();
   for (const { name, sha256 } of read.data) {
-    if (names.has(name) || RESERVED.has(name))
+    const folded = name.toLowerCase();
+    if (names.has(folded) || RESERVED.has(folded))
       problems.push(`OPS_TOKENS_FILE: the name ${name} is taken; give each operator their own`);
     if (digests.has(sha256))
       problems.push(`OPS_TOKENS_FILE: ${name} has the same token as somebody else; give each operator their own`);
-    names.add(name);
+    names.add(folded);
     digests.add(sha256);
   }
   return read.data;

@@ -3,6 +3,7 @@
  * a flag is never coerced, and an address Maxio calls go to is a constant or loopback. Refuses to know which variables there are (config-schema.ts).
  */
 import { z } from 'zod';
+import { Networks } from './network.ts';
 import { Secret } from './secret.ts';
 
 export type VariableGroup = 'Service' | 'Redis' | 'Maxio site' | 'Identity provider' | 'Operators' | 'Tests only';
@@ -46,6 +47,27 @@ export const token = visible
   .refine((value) => !/change[-_ ]?me|password|your[-_ ]?token/i.test(value), `is a placeholder; ${makeOne}`)
   .transform((value) => new Secret(value));
 
+/** One key or several, the first of which signs: a key is changed by putting the new one second, then first, then dropping the old one. */
+export const signingKeys = z
+  .string()
+  .refine(
+    (value) => /^[\x21-\x7e\s]+$/.test(value) && partsOf(value).length <= 4,
+    'must be one to four keys in printable ASCII, split by commas or blanks',
+  )
+  .refine(
+    (value) => partsOf(value).every((key) => key.length >= 32 && new Set(key).size >= 8),
+    `is too short or too easy to guess; at least 32 characters, ${makeOne}`,
+  )
+  .transform((value) => {
+    const secret = new Secret(value);
+    for (const key of partsOf(value)) secret.hide(key);
+    return secret;
+  });
+
+function partsOf(value: string): string[] {
+  return value.split(/[\s,]+/).filter((part) => part !== '');
+}
+
 export const redisUrl = z
   .string()
   .refine(
@@ -79,6 +101,20 @@ export const publicUrlWithQuery = z.string().refine((value) => {
   const { protocol, hostname } = new URL(value);
   return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.has(hostname));
 }, 'must be an https:// address (http:// on this machine only)');
+
+/** A list of addresses and CIDRs. Never names, `true` or a number of hops: whoever can reach the port could pretend to be anybody. */
+export function networkList(widest?: Parameters<typeof Networks.parse>[1]) {
+  return z.string().transform((value, context) => {
+    const texts = value.split(/[\s,]+/).filter((text) => text !== '');
+    try {
+      if (texts.length === 0) throw new Error('name at least one network');
+      return Networks.parse(texts, widest);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: `must ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  });
+}
 
 /** Attaches the description and the notes from which .env.example is made. */
 export function variable<T extends z.ZodType>(schema: T, notes: VariableNotes, text: string): T {

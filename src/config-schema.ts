@@ -3,7 +3,19 @@
  * its description, its default and its example. Refuses to read anything: `config.ts` does, and `.env.example` is generated from here.
  */
 import { z } from 'zod';
-import { flag, integer, makeOne, oneOf, publicUrl, publicUrlWithQuery, redisUrl, token, variable } from './config-rules.ts';
+import {
+  flag,
+  integer,
+  makeOne,
+  networkList,
+  oneOf,
+  publicUrl,
+  publicUrlWithQuery,
+  redisUrl,
+  signingKeys,
+  token,
+  variable,
+} from './config-rules.ts';
 import { Secret } from './secret.ts';
 
 export type { VariableGroup, VariableNotes } from './config-rules.ts';
@@ -26,6 +38,11 @@ export const serviceSchema = z.object({
     publicUrl.optional(),
     { ...service, example: 'https://scim.example.com' },
     'Address under which the identity provider reaches the service; SCIM is below it at /scim/v2. Default http://localhost:PORT.',
+  ),
+  TRUSTED_PROXIES: variable(
+    networkList({ ipv4: 8, ipv6: 7 }).optional(),
+    { ...service, example: '10.20.0.4/32,10.20.0.5/32' },
+    'Addresses or networks (CIDR) of the proxies in front of the service; only they are believed about X-Forwarded-For. Name the proxies, not the network they are in. Unset: the address of a client is that of its connection.',
   ),
   ROLE: variable(oneOf(['api', 'worker', 'all']).default('all'), service, 'What this process does: api, worker or all.'),
   LOG_LEVEL: variable(
@@ -69,10 +86,25 @@ export const serviceSchema = z.object({
     'Folder for a daily export of every site, to be backed up elsewhere. It holds personal data. Unset: none is written.',
   ),
   EXPORT_KEEP: variable(integer(1, 1_000).default(14), service, 'How many exports of a site are kept in EXPORT_DIR.'),
+  ERASURE_KEY: variable(
+    token.optional(),
+    { ...service, secret: true },
+    `Key by which people who were erased are known again, so that no rebuild and no import brings them back; keep it where backups of Redis are not; the same for every process; ${makeOne}. Unset: nobody can be erased.`,
+  ),
   WITNESS_FILE: variable(
     z.string().optional(),
     { ...service, example: '/var/lib/maxio-scim/witness.json' },
     'File in which a process remembers which data it worked on, so that the next one notices when Redis was lost or set back meanwhile.',
+  ),
+  OAUTH_SIGNING_KEY: variable(
+    signingKeys.optional(),
+    { group: 'Identity provider', secret: true },
+    `Signs the access tokens of /oauth/token; ${makeOne}. The same in every process. Several, split by commas, for changing it: the first signs, all are accepted. Unset: none are given out.`,
+  ),
+  OAUTH_TOKEN_SECONDS: variable(
+    integer(3_600, 21_600).default(3_600),
+    { group: 'Identity provider' },
+    'How long an access token is good: one to six hours, as Entra ID wants it.',
   ),
   OPS_TOKEN: variable(
     token,

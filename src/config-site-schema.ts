@@ -2,7 +2,7 @@
  * Owns the variables of one Maxio site: each with its rule, its description, its default and its example. Refuses to read anything.
  */
 import { z } from 'zod';
-import { integer, loopbackOrigin, makeOne, oneOf, token, variable, visible } from './config-rules.ts';
+import { integer, loopbackOrigin, makeOne, networkList, oneOf, token, variable, visible } from './config-rules.ts';
 import { Secret } from './secret.ts';
 
 const site = { group: 'Maxio site' } as const;
@@ -63,6 +63,16 @@ export const siteSchema = z.object({
     site,
     'Seconds a leaver keeps being billed before anything ends, so that someone who comes back meanwhile is never touched.',
   ),
+  MAXIO_GROUP_PLANS_FILE: variable(
+    z.string().optional(),
+    { ...site, example: '/etc/maxio-scim/group-plans.json' },
+    'Products by group: a JSON array of {"group", "product", "pricePoint", "collectionMethod"}; for each product family the first rule that matches counts. In SITES_FILE also as groupPlans.',
+  ),
+  MAXIO_GROUP_GRACE: variable(
+    integer(0, 604_800).default(900),
+    site,
+    'Seconds before anything is done about a product that a group has taken away, so that a move from one group to another is one change of product.',
+  ),
   MAXIO_GUARD_FLOOR: variable(
     integer(0, 1_000_000_000).default(5),
     site,
@@ -113,9 +123,14 @@ export const siteSchema = z.object({
     'Last day (UTC) on which SCIM_TOKEN is accepted. Warnings begin 30 days before.',
   ),
   SCIM_TOKEN: variable(
-    token,
-    { group: 'Identity provider', secret: true, required: true },
-    `Bearer token the identity provider presents; it also names the site. At least 16 characters; ${makeOne}.`,
+    token.optional(),
+    { group: 'Identity provider', secret: true },
+    `Bearer token the identity provider presents; it also names the site. At least 16 characters; ${makeOne}. Unset: only tokens of maxio-scim token create are accepted.`,
+  ),
+  SCIM_ALLOW_FROM: variable(
+    networkList().optional(),
+    { group: 'Identity provider', example: '203.0.113.0/24,2001:db8:40::/44' },
+    'Addresses or networks (CIDR) from which tokens of this site are accepted; from elsewhere a right token is refused and somebody is told. In SITES_FILE also as allowFrom, a list. Unset: from everywhere.',
   ),
   SCIM_IDP: variable(
     oneOf(['okta', 'entra', 'generic']).default('generic'),

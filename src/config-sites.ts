@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
+import { type GroupPlan, parseGroupPlans, readGroupPlans } from './config-group-plans.ts';
 import { siteSchema } from './config-schema.ts';
 import {
   parseSettings,
@@ -16,6 +17,7 @@ import {
   settingNames,
   withoutEmpty,
 } from './config-source.ts';
+import type { Networks } from './network.ts';
 import type { Secret } from './secret.ts';
 
 export interface SiteConfig {
@@ -42,14 +44,20 @@ export interface SiteConfig {
   /** Mode of a site at first contact. */
   startMode: 'observe' | 'enforce';
   graceSeconds: number;
+  /** Products by group, in the order of the rules; empty: groups give nothing. Rules set through the ops API take their place. */
+  groupPlans: GroupPlan[];
+  groupGraceSeconds: number;
   guard: GuardLimits;
   /** What `MAXIO_PROTECTED_FILE` holds, one entry an element, as written. */
   protectedPeople: string[];
   drift: 'report' | 'repair';
   driftHours: number;
   webhookKey?: Secret | undefined;
-  scimToken: Secret;
+  /** Absent where the site has only tokens that operators have made. */
+  scimToken?: Secret | undefined;
   scimTokenExpires?: Date | undefined;
+  /** From where tokens of the site are accepted; absent: from everywhere. */
+  allowFrom?: Networks | undefined;
   idp: 'okta' | 'entra' | 'generic';
 }
 
@@ -85,6 +93,8 @@ function toSite(settings: z.output<typeof siteSchema>): SiteConfig {
     deprovision: settings.MAXIO_DEPROVISION,
     startMode: settings.MAXIO_START_MODE ?? (settings.MAXIO_BASE_URL === undefined ? 'observe' : 'enforce'),
     graceSeconds: settings.DEPROVISION_GRACE,
+    groupPlans: [],
+    groupGraceSeconds: settings.MAXIO_GROUP_GRACE,
     guard: {
       floor: settings.MAXIO_GUARD_FLOOR,
       hourPercent: settings.MAXIO_GUARD_HOUR_PERCENT,
@@ -98,17 +108,24 @@ function toSite(settings: z.output<typeof siteSchema>): SiteConfig {
     webhookKey: settings.MAXIO_WEBHOOK_KEY,
     scimToken: settings.SCIM_TOKEN,
     scimTokenExpires: settings.SCIM_TOKEN_EXPIRES,
+    allowFrom: settings.SCIM_ALLOW_FROM,
     idp: settings.SCIM_IDP,
   };
 }
 
 /** Reads one site and refuses test settings that would break a promise at the real Maxio. */
-function readSite(raw: Raw, problems: string[], where: string): SiteConfig | undefined {
+function readSite(raw: Raw, problems: string[], where: string, groupPlans?: unknown): SiteConfig | undefined {
   const settings = parseSettings(siteSchema, raw, problems, where);
   if (!settings) return undefined;
   const site = toSite(settings);
   if (settings.MAXIO_PROTECTED_FILE !== undefined) {
     site.protectedPeople = readProtected(settings.MAXIO_PROTECTED_FILE, problems, where);
+  }
+  if (settings.MAXIO_GROUP_PLANS_FILE !== undefined) {
+    site.groupPlans = readGroupPlans(settings.MAXIO_GROUP_PLANS_FILE, problems, where);
+    if (groupPlans !== undefined) problems.push(`${where}groupPlans and MAXIO_GROUP_PLANS_FILE are both set; keep one of them`);
+  } else if (groupPlans !== undefined) {
+    site.groupPlans = parseGroupPlans(groupPlans, problems, `${where}groupPlans`);
   }
   if (site.baseUrl === undefined && site.budgetWindowSeconds < BUDGET_WINDOW_SECONDS) {
     problems.push(
@@ -166,6 +183,11 @@ function entryOf(value: unknown, where: string, folder: string, problems: string
   }
   const texts: Record<string, string> = {};
   for (const [name, each] of Object.entries(value)) {
+    if (name === 'groupPlans') continue;
+    if (name === 'allowFrom') {
+      readAllowFrom(value, texts, where, problems);
+      continue;
+    }
     if (typeof each === 'string' || typeof each === 'number') texts[name] = String(each);
     else if (each !== null) problems.push(`${where}${name} must be a text or a number`);
   }
@@ -175,6 +197,16 @@ function entryOf(value: unknown, where: string, folder: string, problems: string
   const settings = readSecretFiles(raw, secretNames(siteSchema), folder, found);
   problems.push(...found.map((problem) => `${where}${problem}`));
   return settings;
+}
+
+/** Takes the list over into the variable of the same meaning. A list that cannot be read is a reason not to start: it would let everybody in. */
+function readAllowFrom(entry: object, texts: Record<string, string>, where: string, problems: string[]): void {
+  const { allowFrom: list, SCIM_ALLOW_FROM: same } = entry as { allowFrom: unknown; SCIM_ALLOW_FROM?: unknown };
+  if (list === null) return;
+  if (same !== undefined) problems.push(`${where}allowFrom and SCIM_ALLOW_FROM are both set; keep one of them`);
+  if (Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string' && text.trim() !== '')) {
+    texts.SCIM_ALLOW_FROM = list.join(',');
+  } else problems.push(`${where}allowFrom must be a list of addresses or networks, such as ["203.0.113.0/24"]`);
 }
 
 /** Reads the list in SITES_FILE: an array, or an object with the array under `sites`. */
@@ -197,7 +229,7 @@ function readSitesFile(path: string, problems: string[]): SiteConfig[] {
   return list.flatMap((value: unknown, index) => {
     const where = `SITES_FILE entry ${index + 1}: `;
     const raw = entryOf(value, where, dirname(path), problems);
-    return (raw && readSite(raw, problems, where)) ?? [];
+    return (raw && readSite(raw, problems, where, (value as { groupPlans?: unknown }).groupPlans)) ?? [];
   });
 }
 
@@ -208,7 +240,8 @@ function refuseTwins(sites: SiteConfig[], problems: string[]): void {
   for (const site of sites) {
     if (keys.has(site.key)) problems.push(`the site ${site.key} is configured twice; keep one entry`);
     keys.add(site.key);
-    const token = site.scimToken.reveal();
+    const token = site.scimToken?.reveal();
+    if (token === undefined) continue;
     const twin = tokens.get(token);
     if (twin !== undefined)
       problems.push(`the sites ${twin} and ${site.key} have the same SCIM_TOKEN; the token names the site, so give each its own`);

@@ -18,6 +18,7 @@ import {
   settingNames,
   withoutEmpty,
 } from './config-source.ts';
+import type { Networks } from './network.ts';
 import type { Secret } from './secret.ts';
 
 export { ConfigError, type GuardLimits, type NamedOperator, type SiteConfig };
@@ -28,8 +29,12 @@ export interface Config {
   port: number;
   /** Without a trailing slash. */
   publicUrl: string;
+  /** Who is believed about the address of a client; absent: nobody. */
+  trustedProxies?: Networks | undefined;
   redisUrl: Secret;
   redisDurability: 'required' | 'asserted' | 'relaxed';
+  /** The key that signs access tokens, absent: there are none; and how long they are good. */
+  oauth: { signingKey?: Secret | undefined; tokenSeconds: number };
   opsToken: Secret;
   /** Operators by name; empty when OPS_TOKEN is all there is. */
   operators: NamedOperator[];
@@ -42,6 +47,8 @@ export interface Config {
   exportDir?: string | undefined;
   exportKeep: number;
   witnessFile?: string | undefined;
+  /** By what erased people are known again; absent: nobody can be erased. */
+  erasureKey?: Secret | undefined;
   sites: SiteConfig[];
   /** `name:kill`, `name:stall` or `name:throw`; present only when every site is a loopback sandbox. */
   failpoint?: string | undefined;
@@ -71,10 +78,11 @@ export function readConfig(env: Environment = process.env): Config {
   const operators = readOperators(raw.OPS_TOKENS_FILE, problems);
   const notify = service === undefined ? { names: false } : notifyOf(service, problems);
 
-  for (const site of sites) refuseSharedTokens(operators, `the SCIM_TOKEN of ${site.key}`, site.scimToken, problems);
+  for (const { key, scimToken } of sites)
+    if (scimToken) refuseSharedTokens(operators, `the SCIM_TOKEN of ${key}`, scimToken, problems);
   if (service) refuseSharedTokens(operators, 'OPS_TOKEN', service.OPS_TOKEN, problems);
   for (const site of sites) {
-    if (service && site.scimToken.reveal() === service.OPS_TOKEN.reveal()) {
+    if (service && site.scimToken?.reveal() === service.OPS_TOKEN.reveal()) {
       problems.push(
         `OPS_TOKEN and the SCIM_TOKEN of ${site.key} are the same; an identity provider must not reach /ops, so give each its own`,
       );
@@ -93,8 +101,10 @@ export function readConfig(env: Environment = process.env): Config {
     host: service.HOST,
     port: service.PORT,
     publicUrl: service.PUBLIC_URL ?? `http://localhost:${service.PORT}`,
+    trustedProxies: service.TRUSTED_PROXIES,
     redisUrl: service.REDIS_URL,
     redisDurability: service.REDIS_DURABILITY_RELAXED ? 'relaxed' : service.REDIS_DURABILITY_ASSERTED ? 'asserted' : 'required',
+    oauth: { signingKey: service.OAUTH_SIGNING_KEY, tokenSeconds: service.OAUTH_TOKEN_SECONDS },
     opsToken: service.OPS_TOKEN,
     operators,
     configAuthor: service.CONFIG_AUTHOR,
@@ -105,6 +115,7 @@ export function readConfig(env: Environment = process.env): Config {
     exportDir: service.EXPORT_DIR,
     exportKeep: service.EXPORT_KEEP,
     witnessFile: service.WITNESS_FILE,
+    erasureKey: service.ERASURE_KEY,
     sites,
     failpoint: service.FAILPOINT,
     version: packageJson.version,
@@ -123,8 +134,14 @@ function notifyOf(service: z.output<typeof serviceSchema>, problems: string[]): 
 /** Lists every secret of a configuration, for the logger's mask. */
 export function secretsOf(config: Config): Secret[] {
   const { notify } = config;
-  const perhaps = [notify.webhookUrl, notify.smtp?.url, ...config.sites.map((site) => site.webhookKey)];
-  const always = [config.redisUrl, config.opsToken, ...config.sites.flatMap((site) => [site.apiKey, site.scimToken])];
+  const perhaps = [
+    config.oauth.signingKey,
+    config.erasureKey,
+    notify.webhookUrl,
+    notify.smtp?.url,
+    ...config.sites.flatMap((site) => [site.scimToken, site.webhookKey]),
+  ];
+  const always = [config.redisUrl, config.opsToken, ...config.sites.map((site) => site.apiKey)];
   return [...always, ...perhaps.filter((secret) => secret !== undefined)];
 }
 

@@ -4,6 +4,7 @@
  * that has customers already, and `play` is the other side of that one, from another terminal.
  * Refuses to be reachable from other machines: the tokens are the same for everybody, so it listens on loopback.
  */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import closeWithGrace from 'close-with-grace';
 import { type App, startApp } from './app.ts';
@@ -59,6 +60,7 @@ async function startService(port: number, redis: DemoRedis, sandbox: Sandbox, co
     SHUTDOWN_DELAY_SECONDS: '0',
     OPS_TOKEN: TOKENS.ops,
     SCIM_TOKEN: TOKENS.scim,
+    OAUTH_SIGNING_KEY: randomBytes(32).toString('hex'),
     MAXIO_SUBDOMAIN: sandbox.subdomain,
     MAXIO_API_KEY: TOKENS.maxio,
     MAXIO_BASE_URL: sandbox.url,

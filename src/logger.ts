@@ -64,6 +64,10 @@ const serializers = {
 };
 
 const scheme = /\b(bearer|basic)(\s+|%20)[A-Za-z0-9._~+/=-]{8,}/gi;
+/** SCIM tokens and client secrets that operators have made: their id may be read, their secret not. */
+const scimToken = /\b(sm[xs]_[a-z2-7]{12}_)[A-Za-z0-9_-]{20,}/g;
+/** Access tokens and assertions. */
+const jwt = /(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*/g;
 const urlCredentials = /(\/\/[^\s/:@"\\]{0,256}):[^\s/@"\\]{1,1024}@/g;
 const telltaleKey = /("[a-z_-]{0,40}(?:authorization|api_?-?key|token|password|passwd|secret|cookie)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi;
 const emailAddress = /[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,6}\.[a-z]{2,24}\b/gi;
@@ -107,6 +111,8 @@ export function createMask(secrets: Secret[] = []): (line: string) => string {
     for (const form of known) masked = masked.replaceAll(form, MASK);
     return masked
       .replace(telltaleKey, `$1"${MASK}"`)
+      .replace(scimToken, `$1${MASK}`)
+      .replace(jwt, MASK)
       .replace(scheme, `$1 ${MASK}`)
       .replace(urlCredentials, `$1:${MASK}@`)
       .replace(emailAddress, '[e-mail]')

@@ -37,6 +37,12 @@ function httpMetrics(registers: Registry[]) {
       labelNames: ['reason'] as const,
       registers,
     }),
+    accessTokens: new Counter({
+      name: 'scim_access_tokens_total',
+      help: 'Access tokens given out, by what the client signed in with: a secret, its own key, or an assertion of a trusted issuer.',
+      labelNames: ['site', 'kind'] as const,
+      registers,
+    }),
   };
 }
 
@@ -213,7 +219,19 @@ function platformMetrics(registers: Registry[]) {
     }),
     tokenExpiry: new Gauge({
       name: 'scim_token_expiry_timestamp_seconds',
-      help: 'Unix time after which the SCIM token of the site is refused.',
+      help: 'Unix time after which the SCIM token of the site that ends first is refused.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    clientExpiry: new Gauge({
+      name: 'scim_client_expiry_timestamp_seconds',
+      help: 'Unix time after which the secret or key of an OAuth client of the site is refused, of those the one that ends first.',
+      labelNames: ['site'] as const,
+      registers,
+    }),
+    liveTokens: new Gauge({
+      name: 'scim_live_tokens',
+      help: 'SCIM tokens that open the door now; without one the identity provider is refused.',
       labelNames: ['site'] as const,
       registers,
     }),

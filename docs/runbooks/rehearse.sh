@@ -12,10 +12,13 @@ JSON='Content-Type: application/json'
 
 # --- What the identity provider does ---
 
-# One SCIM request: scim GET /Users, scim POST /Users '{…}'
+# What the identity provider presents: the token in its file, where a page has given it one. TOKEN_FILE names that of somebody else.
+idp_token() { cat "${TOKEN_FILE:-$STAGE/idp-token}" 2> /dev/null || echo "$SCIM_TOKEN"; }
+
+# One SCIM request: scim GET /Users, scim POST /Users '{…}'. With FROM=203.0.113.9 it comes from there, where the service trusts this machine as a proxy.
 scim() {
-  curl -sS -X "$1" -H "Authorization: Bearer $SCIM_TOKEN" -H 'Content-Type: application/scim+json' \
-    ${3:+-d "$3"} "$MAXIO_SCIM_URL/scim/v2$2"
+  curl -sS -X "$1" -H "Authorization: Bearer $(idp_token)" -H 'Content-Type: application/scim+json' \
+    ${FROM:+-H "X-Forwarded-For: $FROM"} ${3:+-d "$3"} "$MAXIO_SCIM_URL/scim/v2$2"
   echo
 }
 
@@ -39,6 +42,14 @@ patch() {
 }
 leaves() { for name in "$@"; do patch "$name@example.com" '{"active":false}'; done; }
 returns() { for name in "$@"; do patch "$name@example.com" '{"active":true}'; done; }
+
+# What has leaked, by its id: leaked token, leaked client, leaked secret
+leaked() {
+  case "$1" in
+    client) grep -o 'smc_[a-z2-7]*' "$STAGE/leaked-client" ;;
+    *) cut -d_ -f2 "$STAGE/leaked-$1" ;;
+  esac
+}
 
 # --- What Maxio does ---
 

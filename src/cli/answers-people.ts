@@ -14,6 +14,8 @@ export const heldAnswer = z.looseObject({
       site: z.string(),
       id: z.string(),
       userName: z.string(),
+      what: z.string().optional(),
+      products: z.array(z.string()).optional(),
       leftAt: z.string(),
       deleted: z.boolean(),
       why: z.string().nullish(),

@@ -7,6 +7,7 @@ const counts = {
   foreign: z.number(),
   unreferenced: z.number(),
   known: z.number(),
+  erased: z.number().default(0),
   wanted: z.number(),
 };
 
@@ -29,6 +30,9 @@ export const importAnswer = z.looseObject({
   kept: z.number(),
   conflict: z.number(),
   newer: z.number(),
+  erased: z.number().default(0),
+  /** A service that knows no groups does not speak of them. */
+  groups: z.number().default(0),
 });
 
 export type RecoveryAnswer = z.output<typeof recoveryAnswer>;

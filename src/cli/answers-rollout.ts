@@ -81,10 +81,19 @@ export const planAnswer = z.looseObject({
   examples: z.record(z.string(), z.array(example)),
 });
 
+const planRule = z.looseObject({
+  group: z.looseObject({ displayName: z.string().optional(), externalId: z.string().optional() }),
+  product: z.string(),
+  pricePoint: z.string().optional(),
+  collectionMethod: z.string().optional(),
+});
+
+const settings = z.looseObject({ groupPlans: z.array(planRule).optional() });
+
 export const configurationAnswer = z.looseObject({
   site: z.string(),
-  applied: z.looseObject({}).nullable(),
-  candidate: z.looseObject({ at: z.string().optional() }).nullable(),
+  applied: settings.nullable(),
+  candidate: settings.extend({ at: z.string().optional() }).nullable(),
   changes: z.looseObject({ people: z.number(), examples: z.array(z.string()) }).nullable(),
 });
 
@@ -106,5 +115,16 @@ export type ModeAnswer = z.output<typeof modeAnswer>;
 export type LinkRow = z.output<typeof linkRow>;
 export type LinksAnswer = z.output<typeof linksAnswer>;
 export type PlanAnswer = z.output<typeof planAnswer>;
+export const groupPlansAnswer = z.looseObject({
+  site: z.string(),
+  from: z.string(),
+  by: z.string().nullable(),
+  at: z.string().nullable(),
+  rules: z.array(planRule),
+  problems: z.array(z.string()),
+  applied: z.array(planRule),
+});
+
+export type GroupPlansAnswer = z.output<typeof groupPlansAnswer>;
 export type ConfigurationAnswer = z.output<typeof configurationAnswer>;
 export type DoctorAnswer = z.output<typeof doctorAnswer>;

@@ -72,6 +72,9 @@ export const personAnswer = z.looseObject({
   now: z.string(),
   would: z.looseObject({ words: z.string(), steps: z.array(z.looseObject({ words: z.string() })) }).nullish(),
   leave: z.looseObject({ at: z.string(), state: z.string(), why: z.string().nullish(), by: z.string().nullish() }).nullish(),
+  loss: z
+    .looseObject({ at: z.string(), state: z.string(), families: z.array(z.string()), spared: z.array(z.string()) })
+    .nullish(),
   protected: z.boolean().optional(),
   monthlyCents: z.number().nullish(),
   reference: z.string(),

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { readCliOptions } from '../config.ts';
 
 interface Question {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below /ops/api. */
   path: string;
   body?: object;
@@ -37,7 +37,7 @@ export class Unreachable extends CliError {}
 
 const PATIENCE_MS = 30_000;
 /** Not allowed, not there, not now: the service was asked and has answered. */
-const NO = new Set([403, 404, 409]);
+const NO = new Set([403, 404, 409, 422]);
 const problem = z.looseObject({ error: z.string(), detail: z.string(), do: z.string() });
 
 /** Asks one question. @returns the answer as it came, and as it was understood @throws CliError */

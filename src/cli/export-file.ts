@@ -42,6 +42,19 @@ export async function writeExport(path: string, lines: AsyncIterable<string>): P
   }
 }
 
+/** Writes lines that are all there, as an export is written. */
+export function writeLines(path: string, lines: readonly string[]): void {
+  const put = path === '-' ? toOutput : opened(path);
+  try {
+    for (const line of lines) put.line(line);
+    put.done();
+  } catch (error) {
+    put.drop();
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new CliError('broken', `${path} cannot be written (${code}).`, 'Check the folder, its permissions and its room.');
+  }
+}
+
 const toOutput = { line: (text: string) => void process.stdout.write(`${text}\n`), done: () => {}, drop: () => {} };
 
 function opened(path: string): typeof toOutput {

@@ -7,8 +7,12 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { ConfigError } from '../config.ts';
 import { CliError } from './ask.ts';
+import { addAuditCommands } from './commands/audit.ts';
+import { addClientCommands } from './commands/client.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDriftCommands } from './commands/drift.ts';
+import { addErasureCommands } from './commands/erasure.ts';
+import { addGroupPlansCommands } from './commands/group-plans.ts';
 import { addHeldCommands } from './commands/held.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLookCommands } from './commands/look.ts';
@@ -17,6 +21,7 @@ import { addParkedCommands } from './commands/parked.ts';
 import { addRecoveryCommands } from './commands/recovery.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSurveyCommand } from './commands/survey.ts';
+import { addTokenCommands } from './commands/token.ts';
 import { paint, plain } from './terminal.ts';
 
 function commandLine(): Command {
@@ -39,7 +44,12 @@ function commandLine(): Command {
   addLinkCommands(program);
   addDriftCommands(program);
   addRecoveryCommands(program);
+  addTokenCommands(program);
+  addClientCommands(program);
+  addAuditCommands(program);
+  addErasureCommands(program);
   addServiceCommands(program);
+  addGroupPlansCommands(program);
   addDoctorCommand(program);
   return program;
 }

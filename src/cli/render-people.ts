@@ -10,24 +10,29 @@ const IDS_SHOWN_MAX = 20;
 /** Prints who is held, what they pay, and what to do. */
 export function renderHeld({ total, tripped, monthlyCents, held }: HeldAnswer): string[] {
   if (total === 0) return ['Nobody is held.'];
-  const rows = held
-    .slice(0, ROWS_SHOWN_MAX)
-    .map((person): Cell[] => [
-      { text: plain(person.id), style: 'bold' },
-      { text: plain(person.userName) },
-      { text: plain(person.site) },
-      { text: plain(person.leftAt) },
-      { text: person.deleted ? 'deleted' : 'inactive' },
-      { text: figure(person.subscriptions) },
-      { text: money(person.monthlyCents) },
-    ]);
+  const rows = held.slice(0, ROWS_SHOWN_MAX).map((person): Cell[] => [
+    { text: plain(person.id), style: 'bold' },
+    { text: plain(person.userName) },
+    { text: plain(person.site) },
+    { text: plain(person.leftAt) },
+    {
+      text:
+        person.what === 'product'
+          ? `loses ${plain(person.products?.join(', ') || 'a product')}`
+          : person.deleted
+            ? 'deleted'
+            : 'inactive',
+    },
+    { text: figure(person.subscriptions) },
+    { text: money(person.monthlyCents) },
+  ]);
   const since = tripped === null ? '' : ` since ${plain(tripped.at)} (${plain(tripped.why)})`;
   return [
     ...grid(['Id', 'Person', 'Site', 'Left', 'At the IdP', 'Live', 'A month'], rows, [5, 6]),
     ...(total > rows.length ? [`… and ${figure(total - rows.length)} more.`] : []),
     '',
     `${many(total, 'person', 'people')} held${since}; ${money(monthlyCents)} a month. They are still billed.`,
-    'If they have left: maxio-scim approve <id…>, --file FILE or --all. If it was a mistake: maxio-scim reject, or reactivate them.',
+    'If they have left, or are to lose the product: maxio-scim approve <id…>, --file FILE or --all. If it was a mistake: maxio-scim reject, or reactivate them, or put them back into the group.',
   ];
 }
 

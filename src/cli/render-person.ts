@@ -19,6 +19,7 @@ export function renderPerson(person: PersonAnswer): string[] {
     ...labelled('promised', [person.promised]),
     ...labelled('now', [person.now]),
     ...labelled('left', leaveOf(person)),
+    ...labelled('lost', lossOf(person)),
     ...labelled('would', wouldOf(person)),
     ...labelled('Maxio', rememberedOf(person)),
     ...labelled(
@@ -56,6 +57,13 @@ function leaveOf({ leave, protected: onList, monthlyCents }: PersonAnswer): stri
   }
   if (onList === true) lines.push('on the list of protected people: nothing is ever ended for them');
   return lines;
+}
+
+function lossOf({ loss }: PersonAnswer): string[] {
+  if (loss === null || loss === undefined) return [];
+  const state =
+    loss.families.length === 0 ? [] : [`${loss.at}: ${loss.families.join(', ')}; ${LEAVE_WORDS[loss.state] ?? loss.state}`];
+  return [...state, ...(loss.spared.length === 0 ? [] : [`not acted on: ${loss.spared.join(', ')}`])];
 }
 
 /** The steps say more only where there are several. */

@@ -146,8 +146,14 @@ export function renderConfiguration({ site, applied, candidate, changes }: Confi
   return [...lines, 'maxio-scim config approve puts it to work.'];
 }
 
-function settings(label: string, values: Record<string, unknown> | null): string[] {
-  const entries = Object.entries(values ?? {}).filter(([, value]) => value !== null && typeof value !== 'object');
+function settings(label: string, values: ConfigurationAnswer['applied']): string[] {
+  const { groupPlans = [], ...rest } = values ?? {};
+  const entries = Object.entries(rest).filter(([, value]) => value !== null && typeof value !== 'object');
+  // Two configurations may differ in nothing else, and somebody is to approve one of them.
+  for (const [at, { group, product, pricePoint, collectionMethod }] of groupPlans.entries()) {
+    const gives = [product, pricePoint, collectionMethod].filter((word) => word !== undefined).join(', ');
+    entries.push([`groupPlans ${at + 1}`, `${group.displayName ?? `externalId ${group.externalId ?? '?'}`}: ${gives}`]);
+  }
   return entries.map(
     ([name, value], at) => `  ${paint('dim', (at === 0 ? label : '').padEnd(9))}${plain(name)} ${plain(String(value))}`,
   );

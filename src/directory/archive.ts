@@ -1,21 +1,26 @@
 /**
  * Owns the export of a site and its way back: every person as stored, tombstones included, with what Maxio cannot tell (userNames, remembered endings,
- * holds, approved links). A row is one line of JSON; a person is whole in one row, and rows of one export may be minutes apart.
+ * holds, approved links, marks of the erased), and every group (archive-groups.ts). A row is one line of JSON; a person is whole in one row, and rows of one export may be minutes apart.
  * Refuses queues, budget, survey and audit trail: they are made anew. Refuses to decide whether an import is right (survey/recovery.ts).
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { RedisScript } from '../redis-script.ts';
+import { type GroupRow, groupRows, type MembersRow, putGroupRow } from './archive-groups.ts';
 import type { AuditEntry } from './audit.ts';
+import type { Erased } from './erased.ts';
 import { SCHEMA_VERSION } from './record.ts';
 import type { Store } from './store.ts';
 
 const importScript = new RedisScript(new URL('./import-user.lua', import.meta.url));
 
-export const ARCHIVE_FORMAT = 1;
+/** 2: groups. A release that knows only 1 would take them for people. */
+export const ARCHIVE_FORMAT = 2;
 const PAGE = 200;
+/** Begins a cursor that has come to the groups. */
+const GROUPS = 'g';
 const LISTS = ['order', 'held', 'exempt', 'parked', 'dirty'] as const;
-/** Decisions of operators about who is who, as whole hashes. */
-const DECISIONS = ['links', 'linkReferences', 'separate'] as const;
+/** Decisions of operators about who is who, and the marks of whoever was erased, as whole hashes. Marks first: they count for the rows behind them. */
+const DECISIONS = ['erased', 'links', 'linkReferences', 'separate', 'groupPlans'] as const;
 
 export interface ArchiveHead {
   kind: 'head';
@@ -46,7 +51,7 @@ interface DecisionRow {
   value: string;
 }
 
-export type ArchiveRow = UserRow | DecisionRow;
+export type ArchiveRow = UserRow | DecisionRow | GroupRow | MembersRow;
 
 export interface ArchiveEnd {
   kind: 'end';
@@ -57,11 +62,15 @@ export interface ArchiveEnd {
 }
 
 export interface Imported {
+  /** Groups that were added or replaced; everything else counts people, except conflicts and newer rows. */
+  groups: number;
   added: number;
   replaced: number;
   kept: number;
   conflict: number;
   newer: number;
+  /** People and decisions about people who were erased here. */
+  erased: number;
 }
 
 /** The same sum that whoever reads the file makes. */
@@ -84,10 +93,13 @@ export class ArchiveSum {
 export class Archive {
   readonly #store: Store;
   readonly #site: string;
+  readonly #erased: Pick<Erased, 'among' | 'accept'> | undefined;
 
-  constructor(store: Store, site: string) {
+  /** @param erased whoever is among them is left out of an import */
+  constructor(store: Store, site: string, erased?: Pick<Erased, 'among' | 'accept'>) {
     this.#store = store;
     this.#site = site;
+    this.#erased = erased;
   }
 
   async head(): Promise<ArchiveHead> {
@@ -114,13 +126,20 @@ export class Archive {
     return { people, unclaimed };
   }
 
-  /** One page; a person who is written to meanwhile may come twice, the newer one last. @param cursor '' to begin; '' in the answer: that was all */
+  /**
+   * One page: decisions, then people, then groups; whoever is written to meanwhile may come twice, the newer one last.
+   * @param cursor '' to begin; '' in the answer: that was all
+   */
   async page(cursor: string): Promise<{ next: string; rows: ArchiveRow[] }> {
     const { redis, prefix } = this.#store;
     if (cursor === '') return { next: '0', rows: await this.#decisions() };
+    if (cursor.startsWith(GROUPS)) {
+      const { next, rows } = await groupRows(this.#store, cursor.slice(GROUPS.length));
+      return { next: next === '0' ? '' : GROUPS + next, rows };
+    }
     const [next, flat] = await this.#store.guard(() => redis.hscan(`${prefix}references`, cursor, 'COUNT', PAGE));
     const ids = [...new Set(flat.filter((_text, at) => at % 2 === 1))];
-    return { next: next === '0' ? '' : next, rows: await this.#people(ids) };
+    return { next: next === '0' ? `${GROUPS}0` : next, rows: await this.#people(ids) };
   }
 
   async #people(ids: string[]): Promise<UserRow[]> {
@@ -159,14 +178,30 @@ export class Archive {
   /** Put rows into the directory; what is here and as new stays. */
   async put(rows: ArchiveRow[], audit: AuditEntry): Promise<Imported> {
     const { redis, prefix } = this.#store;
-    const done: Imported = { added: 0, replaced: 0, kept: 0, conflict: 0, newer: 0 };
+    const done: Imported = { groups: 0, added: 0, replaced: 0, kept: 0, conflict: 0, newer: 0, erased: 0 };
+    let gone: Set<string> | undefined;
     for (const row of rows) {
+      if (row.kind === 'decision' && row.hash === 'erased') {
+        await this.#erased?.accept(row.field, row.value);
+        continue;
+      }
+      gone ??= (await this.#erased?.among(rows.flatMap((one) => referenceOf(one) ?? []))) ?? new Set();
+      if (gone.has(referenceOf(row) ?? '')) {
+        done.erased += 1;
+        continue;
+      }
       if (row.kind === 'decision') {
-        await this.#decide(row);
+        await this.#decide(row, audit.actor ?? '');
+        continue;
+      }
+      if (row.kind !== 'user') {
+        const word = await putGroupRow(this.#store, row, audit);
+        if (word === 'added' || word === 'replaced') done.groups += 1;
+        if (word === 'conflict' || word === 'newer') done[word] += 1;
         continue;
       }
       const word = await this.#store.guard(() =>
-        importScript.run(redis, prefix, JSON.stringify(row), SCHEMA_VERSION, JSON.stringify(audit)),
+        importScript.run(redis, prefix, JSON.stringify(row), SCHEMA_VERSION, JSON.stringify(audit), randomUUID()),
       );
       done[word as keyof Imported] += 1;
     }
@@ -174,14 +209,25 @@ export class Archive {
   }
 
   /** A decision that is here already stands. One that was not carried out yet waits to be. */
-  async #decide({ hash, field, value }: DecisionRow): Promise<void> {
+  async #decide({ hash, field, value }: DecisionRow, by: string): Promise<void> {
     const { redis, prefix } = this.#store;
-    const fresh = await this.#store.guard(() => redis.hsetnx(prefix + hash, field, value));
+    // Nobody approves rules that a file says are somebody else's: whoever brings the file sets them.
+    const text = hash === 'groupPlans' ? JSON.stringify({ ...(JSON.parse(value) as object), by }) : value;
+    const fresh = await this.#store.guard(() => redis.hsetnx(prefix + hash, field, text));
     if (fresh !== 1 || hash !== 'links') return;
     const { state } = JSON.parse(value) as { state?: string };
     if (state === 'approved') await this.#store.guard(() => redis.zadd(`${prefix}linkQueue`, 0, field));
     if (state === 'failed') await this.#store.guard(() => redis.zadd(`${prefix}linkFailures`, 0, field));
   }
+}
+
+/** The Maxio reference that a row names, if any. */
+function referenceOf(row: ArchiveRow): string | undefined {
+  if (row.kind === 'user') return row.f.reference;
+  if (row.kind !== 'decision') return undefined;
+  if (row.hash === 'links') return (JSON.parse(row.value) as { reference?: string }).reference;
+  if (row.hash === 'linkReferences') return row.field;
+  return row.hash === 'separate' ? row.field.slice(row.field.indexOf(':') + 1) : undefined;
 }
 
 /** Write a whole export, line by line; the last one proves that nothing is missing. */

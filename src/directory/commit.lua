@@ -1,6 +1,6 @@
 -- Commits one change of desired state: record, indexes, generation + 1, dirty mark, audit entry. All or nothing.
 -- KEYS[1] prefix of the site. ARGV[1] the change (JSON: id, expected, reference, un, xi, em, active, deleted, request, version,
--- backlogLimit, guard {floor, hourPercent, dayPercent, revenuePercent}, epoch and seq the process knows); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON
+-- backlogLimit, subject: a random word for the audit trail, kept by whoever has one; guard {floor, hourPercent, dayPercent, revenuePercent}, epoch and seq the process knows); ARGV[2] the attributes, stored as they are; ARGV[3] the audit entry (JSON
 -- object, gains seq, at, generation).
 -- Answers {'ok', generation, now, created, leaveAt or '', hold or '', holdNote or '', why the guard has tripped by this very change or ''} |
 -- {'moved', generation} | {'taken', 'userName'|'reference', id} | {'full', n} | {'newer', version} | {'lost'}. After 'ok' last: seq of the audit entry.
@@ -15,7 +15,7 @@ local site = redis.call('HMGET', p .. 'site', 'epoch', 'recovery')
 local seq = tonumber(redis.call('HGET', p .. 'auditClock', 'seq') or '0')
 if (change.epoch ~= '' and site[1] ~= change.epoch) or seq < change.seq or site[2] == 'lost' or site[2] == 'rebuilding' then return { 'lost' } end
 
-local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold', 'unclaimed')
+local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold', 'unclaimed', 'groups', 'leaveWhat')
 local generation = tonumber(old[1] or '0')
 local wasActive = old[8] == '1' and old[5] ~= '1'
 local isActive = change.active and not change.deleted
@@ -65,7 +65,19 @@ raiseSchema(p, key, change.version)
 redis.call('HSET', key, 'gen', generation, 'attrs', ARGV[2], 'un', change.un, 'xi', change.xi,
   'em', #change.em > 0 and cjson.encode(change.em) or '[]', 'active', change.active and '1' or '0',
   'deleted', change.deleted and '1' or '0', 'modified', now, 'request', change.request)
+redis.call('HSETNX', key, 'subject', change.subject)
 redis.call('HDEL', key, 'run')
+-- Whoever is deleted leaves their groups; whoever is only inactive stays in them.
+if change.deleted and old[12] then
+  for _, group in ipairs(cjson.decode(old[12])) do
+    local members = p .. 'members:' .. group
+    if redis.call('ZREM', members, id) == 1 then
+      redis.call('HINCRBY', p .. 'group:' .. group, 'gen', 1)
+      redis.call('HSET', p .. 'group:' .. group, 'modified', now, 'size', redis.call('ZCARD', members))
+    end
+  end
+  redis.call('HDEL', key, 'groups')
+end
 -- Somebody whom a rebuild has found at Maxio is a person again. Whoever is claimed as a leaver leaves now: the guard counts what they bring in.
 local claimed = old[11] == '1'
 if claimed then
@@ -74,7 +86,7 @@ if claimed then
 end
 
 -- A hold outlives changes that do not bring the person back: a title, or a DELETE, is no decision about the leave.
-local kept = not isActive and (old[10] == 'held' or old[10] == 'exempt')
+local kept = not isActive and old[13] ~= 'product' and (old[10] == 'held' or old[10] == 'exempt')
 if not kept then
   -- The score is the first moment of dirtiness, so that its age is honest.
   redis.call('ZADD', p .. 'dirty', 'NX', now, id)
@@ -91,6 +103,7 @@ redis.call('ZREM', p .. 'parked', id)
 appendAudit(p, id, ARGV[3], now, generation)
 
 --#include guard
+--#include membership
 local tripped = ''
 if isActive and not wasActive then
   redis.call('SADD', p .. 'active', id)
@@ -101,12 +114,19 @@ if isActive and not wasActive then
     redis.call('ZREM', p .. 'exempt', id)
     redis.call('HDEL', key, 'leaveAt', 'hold', 'holdNote')
   end
+  if generation > 1 then membershipReturned(id, old[12] and cjson.decode(old[12]) or {}, generation) end
+  tripped = membershipsWeighed()
 elseif (wasActive or claimed) and not isActive then
   if claimed then addCents('activeCents', centsOf(id)) end
+  if wasActive then membershipLeft(id, old[12] and cjson.decode(old[12]) or {}) end
+  local heldBefore = lossBecomesLeave(id)
   redis.call('HSET', key, 'leaveAt', now)
   addLoss(id)
   local why = redis.call('HGET', guardKey, 'why')
-  if why then
+  if heldBefore then
+    -- The loss of a product waits for an operator; now the whole leave does.
+    appendAudit(p, id, '{"kind":"guard","what":"held","why":"loss"}', now, generation)
+  elseif why then
     holdLeave(id, why)
   else
     local hour, day, active
@@ -117,5 +137,6 @@ elseif (wasActive or claimed) and not isActive then
     end
   end
 end
-local leave = redis.call('HMGET', key, 'leaveAt', 'hold', 'holdNote')
+local leave = redis.call('HMGET', key, 'leaveAt', 'hold', 'holdNote', 'leaveWhat')
+if leave[4] == 'product' then leave = {} end
 return { 'ok', generation, now, created, leave[1] or '', leave[2] or '', leave[3] or '', tripped, seq + 1 }

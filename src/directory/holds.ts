@@ -9,6 +9,8 @@ import type { Store } from './store.ts';
 const decideScript = new RedisScript(new URL('./decide-hold.lua', import.meta.url));
 const stateScript = new RedisScript(new URL('./guard-state.lua', import.meta.url));
 
+const LOSERS_AT_ONCE = 1_000;
+
 export interface Decider {
   /** Name of the operator, for the audit trail. */
   by: string;
@@ -63,6 +65,20 @@ export class Holds {
       | 'done'
       | 'already'
       | 'not-held';
+  }
+
+  /** List the ids of people to whom the loss of a product is still to be applied: they stay, so they are among everybody who is dirty. */
+  async losers(): Promise<string[]> {
+    const { redis, prefix } = this.#store;
+    const dirty = await this.#store.guard(() => redis.zrange(`${prefix}dirty`, '0', '-1'));
+    const found: string[] = [];
+    for (let at = 0; at < dirty.length; at += LOSERS_AT_ONCE) {
+      const some = dirty.slice(at, at + LOSERS_AT_ONCE);
+      const reads = some.map((id): [string, ...string[]] => ['hget', `${prefix}user:${id}`, 'leaveWhat']);
+      const replies = (await this.#store.guard(() => redis.pipeline(reads).exec())) ?? [];
+      found.push(...some.filter((_, n) => replies[n]?.[1] === 'product'));
+    }
+    return found;
   }
 
   async state(): Promise<GuardState> {

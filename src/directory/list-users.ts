@@ -1,67 +1,56 @@
 /**
- * Owns how a list or filter finds people: by index where an `eq` on userName, externalId, id or e-mail must hold, else by bounded pages over everyone.
- * Refuses to evaluate filters itself (scim/filter). RFC 7644 §3.4.2; no match is an empty list, and totals are always complete.
+ * Owns where lists find people: which index answers an `eq` that must hold (id, userName, externalId, e-mail), and what a look at the names of their
+ * groups costs. Refuses to know what a list is made of (list-resources.ts). RFC 7644 §3.4.2.
  */
-import { type Equality, equalities, type Filter, matches } from '../scim/filter.ts';
-import type { ListQuery } from '../scim/list.ts';
-import { toFilterable } from './filterable.ts';
+import { type Equality, equalities, type Filter } from '../scim/filter.ts';
 import type { UserRecord } from './record.ts';
+import type { Shelf } from './shelf.ts';
 import type { Store } from './store.ts';
+import { userResource } from './user-resource.ts';
+import type { GroupNames } from './version.ts';
 
-export interface Page {
-  records: UserRecord[];
-  totalResults: number;
+/** Reads what groups are called. */
+export type ReadNames = (ids: string[]) => Promise<GroupNames>;
+
+/** The fewest people first: an address may be shared by a whole office. */
+const BY_SELECTIVITY: readonly Equality['attribute'][] = ['id', 'userName', 'externalId', 'emails.value'];
+
+const NOBODYS: GroupNames = new Map();
+
+export function userShelf(store: Store, readNames: ReadNames): Shelf<UserRecord> {
+  return {
+    count: (after) => store.count(after),
+    page: (start, count) => store.page(start, count),
+    after: (sequence, count) => store.pageAfter(sequence, count),
+    candidates: (filter) => candidates(store, filter),
+    sequencesOf: (ids) => store.sequencesOf(ids),
+    readAll: async (ids) => (await store.readAll(ids)).filter((record) => !record.deleted),
+    async resources(records, view) {
+      const names = view.needs('groups') || view.needs('meta.version') ? await namesFor(records, readNames) : NOBODYS;
+      return records.map((record) => userResource(record, names, view));
+    },
+  };
 }
 
-const SCAN_PAGE = 200;
-
-export async function listUsers(store: Store, query: ListQuery): Promise<Page> {
-  const start = query.startIndex - 1;
-  if (query.filter === undefined) {
-    const [totalResults, records] = await Promise.all([store.count(), store.page(start, query.count)]);
-    return { totalResults, records };
-  }
-  const term = equalities(query.filter)[0];
-  return term === undefined
-    ? await scan(store, query.filter, start, query.count)
-    : await lookUp(store, query.filter, term, start, query.count);
+/** Read the names of all groups these people are in: one look for all of them, none where nobody is in a group. */
+export async function namesFor(records: readonly UserRecord[], readNames: ReadNames): Promise<GroupNames> {
+  const ids = [...new Set(records.flatMap(({ groups }) => groups ?? []))];
+  return ids.length === 0 ? NOBODYS : await readNames(ids);
 }
 
-async function lookUp(store: Store, filter: Filter, term: Equality, start: number, count: number): Promise<Page> {
-  const found = (await candidates(store, term)).filter((record) => !record.deleted && matches(filter, toFilterable(record)));
-  const records = (await store.inOrder(found)).slice(start, start + count);
-  return { totalResults: found.length, records };
-}
-
-async function candidates(store: Store, term: Equality): Promise<UserRecord[]> {
+async function candidates(store: Store, filter: Filter): Promise<string[] | undefined> {
+  const terms = equalities(filter);
+  const rank = ({ attribute }: Equality): number => BY_SELECTIVITY.indexOf(attribute);
+  const [term] = terms.toSorted((a, b) => rank(a) - rank(b));
+  if (term === undefined) return undefined;
   switch (term.attribute) {
     case 'id':
-      return await store.readAll([term.value]);
-    case 'userName': {
-      const record = await store.findByUserName(term.value);
-      return record === undefined ? [] : [record];
-    }
+      return [term.value];
+    case 'userName':
+      return await store.idsByUserName(term.value);
     case 'externalId':
-      return await store.findByExternalId(term.value);
+      return await store.idsByExternalId(term.value);
     case 'emails.value':
-      return await store.findByEmail(term.value);
-  }
-}
-
-/** Read everyone page by page, so that memory stays bounded however many there are. */
-async function scan(store: Store, filter: Filter, start: number, count: number): Promise<Page> {
-  const records: UserRecord[] = [];
-  let totalResults = 0;
-  // By sequence, not by rank: somebody deleted between two pages must not hide anybody else.
-  let after = 0;
-  for (;;) {
-    const page = await store.pageAfter(after, SCAN_PAGE);
-    if (page.next === undefined) return { totalResults, records };
-    after = page.next;
-    for (const record of page.records) {
-      if (!matches(filter, toFilterable(record))) continue;
-      if (totalResults >= start && records.length < count) records.push(record);
-      totalResults += 1;
-    }
+      return await store.idsByEmail(term.value);
   }
 }

@@ -7,6 +7,7 @@ import { NewerRelease } from './newer-release.ts';
 import {
   type Leave,
   type LeaveState,
+  type Loss,
   type MaxioLink,
   type OpenStep,
   type RunState,
@@ -34,9 +35,13 @@ export function decodeRecord(fields: Record<string, string>): UserRecord | undef
     open: decodeOpen(fields.open),
   };
   if (fields.link && fields.link !== 'null') record.link = JSON.parse(fields.link) as MaxioLink;
+  if (fields.settledAt) record.settledAtMs = Number(fields.settledAt);
   if (fields.run) record.run = JSON.parse(fields.run) as RunState;
   const leave = decodeLeave(fields.leaveAt, fields.hold, fields.holdNote);
-  if (leave !== undefined) record.leave = leave;
+  if (leave !== undefined && fields.leaveWhat !== 'product') record.leave = leave;
+  // One that is carried out is over for everybody but the guard, which goes on counting it.
+  else if (leave !== undefined && (fields.lost || fields.spared)) record.loss = decodeLoss(leave, fields);
+  if (fields.groups) record.groups = JSON.parse(fields.groups) as string[];
   if (fields.unclaimed === '1') record.unclaimed = true;
   if (fields.cents) record.monthlyCents = Number(fields.cents);
   return record;
@@ -52,6 +57,12 @@ export function decodeLeave(leaveAt?: string | null, hold?: string | null, note?
     ...(why === undefined ? {} : { why }),
     ...(by === undefined ? {} : { by, ...(atMs === undefined ? {} : { decidedAtMs: atMs }) }),
   };
+}
+
+function decodeLoss(leave: Leave, { lost, spared, lostCents }: Record<string, string>): Loss {
+  const moments = (text: string | undefined): Record<string, number> =>
+    text ? (JSON.parse(text) as Record<string, number>) : {};
+  return { ...leave, families: moments(lost), spared: Object.keys(moments(spared)), monthlyCents: Number(lostCents ?? 0) };
 }
 
 function decodeOpen(text: string | undefined): OpenStep[] {

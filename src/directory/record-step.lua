@@ -11,12 +11,20 @@ raiseSchema(p, key, ARGV[8])
 redis.call('HSET', key, 'link', ARGV[3], 'open', ARGV[4])
 --#include audit
 --#include guard
-local state = redis.call('HMGET', key, 'active', 'deleted', 'hold', 'cents')
+local state = redis.call('HMGET', key, 'active', 'deleted', 'hold', 'cents', 'leaveWhat', 'lostCents')
 local active = state[1] == '1' and state[2] ~= '1'
 local more = tonumber(ARGV[7]) - tonumber(state[4] or '0')
 if more ~= 0 then
   redis.call('HSET', key, 'cents', ARGV[7])
-  if active then addCents('activeCents', more) elseif state[3] == 'held' then addCents('heldCents', more) end
+  if active and state[5] == 'product' and more < 0 then
+    -- What was lost has been taken off when it was; what ends now is that, as far as it goes.
+    local ended = math.min(-more, tonumber(state[6] or '0'))
+    if ended > 0 then redis.call('HINCRBY', key, 'lostCents', string.format('%.0f', -ended)) end
+    if state[3] == 'held' then addCents('heldCents', -ended) end
+    addCents('activeCents', more + ended)
+  elseif active then
+    addCents('activeCents', more)
+  elseif state[3] == 'held' then addCents('heldCents', more) end
 end
 if ARGV[5] ~= '' then appendAudit(p, id, ARGV[5], now, tonumber(ARGV[6])) end
 return active and 2 or 1

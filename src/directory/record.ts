@@ -7,9 +7,10 @@ import type { UserAttributes } from '../scim/types.ts';
 
 /**
  * Records written by a newer release are refused, never half understood. 2: a leave may be held, and a site may be paused or observed; release 0.1.0,
- * which knows neither, would end and create people all the same, beside a newer process or after a step back to it.
+ * which knows neither, would end and create people all the same, beside a newer process or after a step back to it. 3: groups decide products, and the loss
+ * of one may be held while the person stays; a process that does not know that would give everybody the site's product and end the hold (ADR 0014).
  */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** A subscription that this service manages, as last seen or last changed by us. */
 export interface RememberedSubscription {
@@ -21,6 +22,10 @@ export interface RememberedSubscription {
   state: string;
   /** What it brings in a month, in cents; absent where Maxio has not said. */
   monthlyCents?: number;
+  /** Handle of its product's family, as Maxio said with the product. */
+  productFamily?: string;
+  /** Absent for the default price point of the product. */
+  pricePointHandle?: string;
   /** Set before our ending call leaves and kept until we bring it back: only these are ever reactivated. */
   endedBy?: 'cancel' | 'cancel_at_period_end' | 'hold';
 }
@@ -49,6 +54,7 @@ export type StepKind =
   | 'create-with-subscription'
   | 'create-subscription'
   | 'update-customer'
+  | 'change-product'
   | 'cancel'
   | 'delay-cancel'
   | 'undo-delayed-cancel'
@@ -63,6 +69,8 @@ export interface OpenStep {
   token: string;
   /** Subscription id, where the step is about one. */
   target?: string;
+  /** Where groups give products: the one that is created, or that it is to become. */
+  productHandle?: string;
   generation: number;
   /** Of a create that makes a customer: digest of the e-mail address that it sent, folded, by which the customer is known again. */
   sent?: string;
@@ -89,7 +97,7 @@ export interface RunState {
   seen?: string;
 }
 
-/** What was decided about a leave: `free` by nobody, `held` by the guard, `approved` or `exempt` by an operator. */
+/** What was decided about a leave or a loss: `free` by nobody, `held` by the guard, `approved` or `exempt` by an operator. */
 export type LeaveState = 'free' | 'held' | 'approved' | 'exempt';
 
 /** One change of intent from active to not active. It outlives later generations and ends when the person is active again. */
@@ -104,6 +112,16 @@ export interface Leave {
   decidedAtMs?: number;
 }
 
+/** Product families whose product a group has taken away from somebody who stays; the guard treats it as a leave. */
+export interface Loss extends Leave {
+  /** Family -> Redis TIME of the commit. */
+  families: Readonly<Record<string, number>>;
+  /** Families whose loss is never acted on, by an operator's word, until a group gives them again. */
+  spared: readonly string[];
+  /** What the lost subscriptions bring in a month, in cents. */
+  monthlyCents: number;
+}
+
 export interface UserRecord {
   schemaVersion: number;
   id: string;
@@ -112,6 +130,8 @@ export interface UserRecord {
   /** Raised by every change of desired state. */
   generation: number;
   settledGeneration: number;
+  /** When Maxio last held all that was wanted; absent before that, and where only an earlier release has settled this person. */
+  settledAtMs?: number;
   attributes: UserAttributes;
   /** A tombstone: DELETE was acknowledged. Absent for SCIM, kept for deprovisioning and rehire. */
   deleted: boolean;
@@ -124,6 +144,10 @@ export interface UserRecord {
   run?: RunState;
   /** Absent for people who are active, and for those who never were. */
   leave?: Leave;
+  /** Absent for people who are not active, and for those to whom groups give all they have ever given. */
+  loss?: Loss;
+  /** Ids of the groups this person is in, sorted; absent for nobody's member. Changed through groups only, so no part of the attributes. */
+  groups?: string[];
   /** Found at Maxio by a rebuild and not sent by the identity provider since: nobody sees them, and nothing is done about them. */
   unclaimed?: true;
   /** What this person brings in a month, in cents, by our memory. */

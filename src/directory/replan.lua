@@ -11,10 +11,9 @@ local inactive = state[2] ~= '1' or state[3] == '1'
 if inactive and (state[4] == 'held' or state[4] == 'exempt') then return state[4] end
 if redis.call('ZSCORE', p .. 'dirty', id) or redis.call('ZSCORE', p .. 'parked', id) then return 'pending' end
 --#include schema
-if ARGV[3] ~= '' then
-  raiseSchema(p, key, ARGV[6])
-  redis.call('HSET', key, 'link', ARGV[3])
-end
+-- Also where only the configuration is new: an older release does not know what rules for groups do, and would go on from this record without them.
+raiseSchema(p, key, ARGV[6])
+if ARGV[3] ~= '' then redis.call('HSET', key, 'link', ARGV[3]) end
 redis.call('HDEL', key, 'run')
 redis.call('ZADD', p .. 'dirty', 'NX', now, id)
 if inactive then redis.call('ZADD', p .. 'urgent', 'NX', now, id) end

@@ -36,6 +36,8 @@ export interface Finish {
   generation: number;
   /** What was decided about the leave when the run began. */
   leave?: LeaveState | undefined;
+  /** Groups give products here, so a run that settles has carried out every loss that it may. */
+  losses?: boolean;
   /** Without the two times, which the script takes from Redis. */
   run: Omit<RunState, 'atMs' | 'nextAttemptAtMs'>;
   waitMs?: number;
@@ -185,6 +187,7 @@ export class Runs {
       end.waitMs === undefined ? '' : Math.ceil(end.waitMs),
       end.audit === undefined ? '' : JSON.stringify(end.audit),
       end.leave === undefined || end.leave === 'free' ? '' : end.leave,
+      end.losses === true ? '1' : '',
       ...(end.restsOn ?? []).flatMap(({ key, field, equals }) => [key, field, equals ?? '']),
     )) as [string, string | number, string | number];
     if (answer[0] === 'ok') return { kind: 'ok', dirtySinceMs: Number(answer[1]), nowMs: Number(answer[2]) };
@@ -280,11 +283,6 @@ export class Runs {
     for (const entryId of entryIds) pipeline.xrange(`${prefix}audit`, entryId, entryId);
     const replies = (await pipeline.exec()) ?? [];
     return replies.flatMap(([, rows]) => (rows as [string, string[]][]).map(([, fields]) => decodeAudit(fields)));
-  }
-
-  /** Forget audit entries older than `keepMs`; whoever must keep them longer exports them first. */
-  async trimAudit(keepMs: number): Promise<void> {
-    await this.#store.redis.xtrim(`${this.#store.prefix}audit`, 'MINID', '~', `${(await this.nowMs()) - keepMs}-0`);
   }
 
   /** Read Redis TIME, the only clock that spans processes. */

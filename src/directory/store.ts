@@ -3,6 +3,7 @@
  * (pages and index look-ups: two). Refuses to know SCIM rules (users.ts) and what a run does (provisioning).
  * A Redis that is away, full or read-only surfaces as `DirectoryUnavailable`: then nothing was acknowledged.
  */
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { GuardLimits } from '../config.ts';
 import { isRedisAway } from '../redis.ts';
@@ -14,6 +15,7 @@ import { digest, sitePrefix } from './keys.ts';
 import { NewerRelease } from './newer-release.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import { decodeLeave, decodeRecord } from './record-codec.ts';
+import type { Stretch } from './shelf.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 import { Witness } from './witness.ts';
 
@@ -80,6 +82,7 @@ export class Store {
       em: emailsOf(attributes).map((address) => digest(foldEmail(address))),
       active: attributes.active,
       deleted: change.deleted,
+      subject: randomUUID(),
       request: change.requestId,
       version: SCHEMA_VERSION,
       backlogLimit: this.#options.backlogLimit,
@@ -94,8 +97,7 @@ export class Store {
     switch (kind) {
       case 'ok': {
         const [leaveAt, hold, note, tripped, seq] = rest.map(String);
-        this.witness.noted(Number(seq));
-        if (tripped) this.#options.onTrip?.(tripped);
+        this.noted(Number(seq), tripped);
         const leave = decodeLeave(leaveAt, hold, note);
         const times = { generation: Number(first), modifiedAtMs: Number(second), createdAtMs: Number(third) };
         return { kind, record: leave === undefined ? times : { ...times, leave } };
@@ -107,14 +109,20 @@ export class Store {
       case 'full':
         throw new DirectoryUnavailable(`the backlog limit of ${first} people is reached`, 60);
       case 'lost':
-        return await this.#lost();
+        return await this.lost();
       default:
         throw new NewerRelease(Number(first));
     }
   }
 
+  /** After a script has committed: what the trail has come to, and by which limit the guard has tripped, if it has. */
+  noted(seq: number, tripped: string | undefined): void {
+    this.witness.noted(seq);
+    if (tripped) this.#options.onTrip?.(tripped);
+  }
+
   /** The data is not what this process knew: whoever asked comes back when it is clear what became of it. */
-  async #lost(): Promise<never> {
+  async lost(): Promise<never> {
     await this.guard(() => this.witness.look());
     this.witness.admit();
     throw new DirectoryUnavailable('the data of this site was set back or replaced', 5);
@@ -142,9 +150,22 @@ export class Store {
     return records;
   }
 
-  async findByUserName(userName: string): Promise<UserRecord | undefined> {
+  async idsByUserName(userName: string): Promise<string[]> {
     const id = await this.guard(() => this.redis.hget(`${this.prefix}userNames`, digest(foldUserName(userName))));
-    return id === null ? undefined : await this.read(id);
+    return id === null ? [] : [id];
+  }
+
+  /** Tombstones included. */
+  async idsByExternalId(externalId: string): Promise<string[]> {
+    return await this.guard(() => this.redis.smembers(`${this.prefix}externalId:${digest(externalId)}`));
+  }
+
+  async idsByEmail(address: string): Promise<string[]> {
+    return await this.guard(() => this.redis.smembers(`${this.prefix}email:${digest(foldEmail(address))}`));
+  }
+
+  async findByUserName(userName: string): Promise<UserRecord | undefined> {
+    return (await this.readAll(await this.idsByUserName(userName)))[0];
   }
 
   async findByReference(reference: string): Promise<UserRecord | undefined> {
@@ -154,43 +175,54 @@ export class Store {
 
   /** Find everyone who carries this externalId, tombstones included. */
   async findByExternalId(externalId: string): Promise<UserRecord[]> {
-    return await this.readAll(await this.guard(() => this.redis.smembers(`${this.prefix}externalId:${digest(externalId)}`)));
+    return await this.readAll(await this.idsByExternalId(externalId));
   }
 
   async findByEmail(address: string): Promise<UserRecord[]> {
-    return await this.readAll(await this.guard(() => this.redis.smembers(`${this.prefix}email:${digest(foldEmail(address))}`)));
+    return await this.readAll(await this.idsByEmail(address));
   }
 
-  /** Count people who are not deleted. */
-  async count(): Promise<number> {
-    return await this.guard(() => this.redis.zcard(`${this.prefix}order`));
+  /** Count people who are not deleted. @param after only those who come behind this sequence number */
+  async count(after?: number): Promise<number> {
+    const order = `${this.prefix}order`;
+    return await this.guard(() =>
+      after === undefined ? this.redis.zcard(order) : this.redis.zcount(order, `(${after}`, '+inf'),
+    );
   }
 
   /** Page through people who are not deleted, in order of creation. @param start zero-based rank */
-  async page(start: number, count: number): Promise<UserRecord[]> {
-    if (count <= 0) return [];
-    return await this.readAll(
-      await this.guard(() => this.redis.zrange(`${this.prefix}order`, String(start), String(start + count - 1))),
+  async page(start: number, count: number): Promise<Stretch<UserRecord>> {
+    if (count <= 0) return { rows: [], next: undefined };
+    const answer = await this.guard(() =>
+      this.redis.zrange(`${this.prefix}order`, String(start), String(start + count - 1), 'WITHSCORES'),
     );
+    return await this.#stretch(answer, count);
   }
 
-  /** Put records into the order of lists and pages. One round trip, none for a single record. */
-  async inOrder(records: UserRecord[]): Promise<UserRecord[]> {
-    if (records.length < 2) return records;
-    const ids = records.map(({ id }) => id);
+  /** Tell the place of each person in the order of lists and pages; null for tombstones and strangers. */
+  async sequencesOf(ids: string[]): Promise<(number | null)[]> {
+    if (ids.length === 0) return [];
     const scores = await this.guard(() => this.redis.zmscore(`${this.prefix}order`, ...ids));
-    const rank = new Map(ids.map((id, i) => [id, Number(scores[i])]));
-    return records.toSorted((a, b) => (rank.get(a.id) ?? 0) - (rank.get(b.id) ?? 0));
+    return scores.map((score) => (score === null ? null : Number(score)));
   }
 
-  /** Walk through people who are not deleted, from a sequence number on. @returns `next` undefined when there is nobody further */
-  async pageAfter(sequence: number, count: number): Promise<{ records: UserRecord[]; next: number | undefined }> {
-    const rows = await this.guard(() =>
+  /** Walk through people who are not deleted, from a sequence number on. */
+  async pageAfter(sequence: number, count: number): Promise<Stretch<UserRecord>> {
+    const answer = await this.guard(() =>
       this.redis.zrangebyscore(`${this.prefix}order`, `(${sequence}`, '+inf', 'WITHSCORES', 'LIMIT', 0, count),
     );
-    const ids = rows.filter((_, i) => i % 2 === 0);
-    const last = rows.at(-1);
-    return { records: await this.readAll(ids), next: last === undefined ? undefined : Number(last) };
+    return await this.#stretch(answer, count);
+  }
+
+  async #stretch(answer: readonly string[], count: number): Promise<Stretch<UserRecord>> {
+    const places = new Map(answer.flatMap((id, at) => (at % 2 === 0 ? [[id, Number(answer[at + 1])] as const] : [])));
+    const records = await this.readAll([...places.keys()]);
+    const last = answer.at(-1);
+    return {
+      rows: records.map((record) => ({ record, sequence: places.get(record.id) ?? 0 })),
+      // A short page was the last one, so nobody is asked again to hear so.
+      next: last === undefined || places.size < count ? undefined : Number(last),
+    };
   }
 
   /** Count who is active, once, where an earlier release has left data that nobody has counted. Commits at the same time are right by themselves. */

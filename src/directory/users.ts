@@ -5,24 +5,32 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { failpoint } from '../failpoint.ts';
-import { notFound, uniqueness } from '../scim/error.ts';
-import type { ListQuery } from '../scim/list.ts';
+import { notFound, stale, uniqueness } from '../scim/error.ts';
 import { applyPatch } from '../scim/patch.ts';
 import { readUser } from '../scim/read-user.ts';
 import type { JsonObject, UserAttributes } from '../scim/types.ts';
 import { decideCreate } from './decide-create.ts';
-import { listUsers, type Page } from './list-users.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import type { Change, Committed, Store } from './store.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
+import { openUserLists, type UserLists } from './user-lists.ts';
 
 export interface WriteContext {
   requestId: string;
   /** Who asks, for the audit trail: the id of the token, never the token. */
   actor: string;
+  /** Tells whether a version is one the client has seen; left out where it does not matter (RFC 7644 §3.14, If-Match). */
+  ifMatch?: (version: string) => boolean;
+  /** Which operation of a bulk request it is, from 1; left out for a request that is one write. */
+  bulkOperation?: number;
 }
 
-export interface Users {
+/** Who asks, as the audit trail keeps it. */
+export function askedBy({ requestId, actor, bulkOperation }: WriteContext) {
+  return { requestId, actor, ...(bulkOperation === undefined ? {} : { bulkOperation }) };
+}
+
+export interface Users extends UserLists {
   /** POST: a new person, or one who comes back. @throws ScimError 409 for someone who is already there. */
   create(body: JsonObject, context: WriteContext): Promise<UserRecord>;
   /** PUT. @throws ScimError 404, 409 */
@@ -33,7 +41,6 @@ export interface Users {
   remove(id: string, context: WriteContext): Promise<void>;
   /** @throws ScimError 404 */
   read(id: string): Promise<UserRecord>;
-  list(query: ListQuery): Promise<Page>;
 }
 
 export interface UsersParts {
@@ -48,22 +55,13 @@ const DECISIONS_MAX = 64;
 
 export function createUsers(parts: UsersParts): Users {
   const { store } = parts;
+  const { versionOf, ...lists } = openUserLists(store);
 
-  /** That somebody is not there is said only by data that is known to be the right one. */
-  async function sound(): Promise<void> {
-    await store.guard(() => store.witness.look());
-    store.witness.admit();
-  }
+  const existing = async (id: string, leaving = false): Promise<UserRecord> => await readExisting(store, id, leaving);
 
-  /** @param leaving somebody whom only a rebuild knows may leave all the same: who asks for this id knows them */
-  async function existing(id: string, leaving = false): Promise<UserRecord> {
-    store.witness.admit();
-    const record = await store.read(id);
-    if (record === undefined || (record.deleted && !(leaving && record.unclaimed === true))) {
-      await sound();
-      throw notFound(id);
-    }
-    return record;
+  /** @throws ScimError 412 when the client has decided on a version that is no longer the current one */
+  async function checkVersion(record: UserRecord, { ifMatch }: WriteContext): Promise<void> {
+    if (ifMatch !== undefined && !ifMatch(await versionOf(record))) throw stale();
   }
 
   /** Repeat `decide` until its change is committed on the record it was made from. */
@@ -90,6 +88,7 @@ export function createUsers(parts: UsersParts): Users {
   async function update(id: string, what: string, context: WriteContext, next: (record: UserRecord) => UserAttributes) {
     return await write(async () => {
       const record = await existing(id);
+      await checkVersion(record, context);
       const attributes = next(record);
       if (isDeepStrictEqual(attributes, record.attributes)) return record;
       return { base: record, change: changeOf(record, attributes, { what, deleted: false, context }) };
@@ -125,19 +124,26 @@ export function createUsers(parts: UsersParts): Users {
     async remove(id, context) {
       await write(async () => {
         const record = await existing(id, true);
+        await checkVersion(record, context);
         return { base: record, change: changeOf(record, record.attributes, { what: 'delete', deleted: true, context }) };
       });
     },
 
     read: async (id) => await existing(id),
 
-    async list(query) {
-      store.witness.admit(); // Nothing is told of half a directory.
-      const page = await listUsers(store, query);
-      if (page.totalResults === 0) await sound();
-      return page;
-    },
+    ...lists,
   };
+}
+
+/** @param leaving somebody whom only a rebuild knows may leave all the same: who asks for this id knows them */
+async function readExisting(store: Store, id: string, leaving: boolean): Promise<UserRecord> {
+  store.witness.admit();
+  const record = await store.read(id);
+  if (record !== undefined && (!record.deleted || (leaving && record.unclaimed === true))) return record;
+  // That somebody is not there is said only by data that is known to be the right one.
+  await store.guard(() => store.witness.look());
+  store.witness.admit();
+  throw notFound(id);
 }
 
 function changeOf(
@@ -163,8 +169,7 @@ function auditOf(what: string, context: WriteContext, before: UserRecord | undef
   return {
     kind: 'scim' as const,
     what,
-    requestId: context.requestId,
-    actor: context.actor,
+    ...askedBy(context),
     changed,
     active: after.active && !deleted,
     wasActive: before === undefined ? null : before.attributes.active && !before.deleted,
@@ -198,9 +203,14 @@ function takenUserName(): Error {
   return uniqueness('userName is already used by another person. Rename or delete that person first.');
 }
 
-/** Redis may have done what it did not get to say: look once, so that a client is not told to repeat what is already so. */
+/**
+ * Redis may have done what it did not get to say: look once, so that a client is not told to repeat what is already so. A request id is the client's own
+ * and may come with several requests, so what is there must be what was wanted, too.
+ */
 async function committedUnseen(store: Store, change: Change, error: unknown): Promise<Committed> {
   const record = error instanceof DirectoryUnavailable ? await store.read(change.id).catch(() => undefined) : undefined;
-  if (record?.requestId === change.requestId && record.generation === change.expected + 1) return { kind: 'ok', record };
+  const isNext = record?.requestId === change.requestId && record.generation === change.expected + 1;
+  const isWanted = record?.deleted === change.deleted && isDeepStrictEqual(record.attributes, change.attributes);
+  if (record !== undefined && isNext && isWanted) return { kind: 'ok', record };
   throw error;
 }

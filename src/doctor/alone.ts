@@ -4,14 +4,19 @@
  */
 import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from '../config.ts';
+import { Clients } from '../directory/clients.ts';
+import { GroupStore } from '../directory/group-store.ts';
 import { sitePrefix } from '../directory/keys.ts';
 import { SiteModes } from '../directory/site-mode.ts';
 import { Store } from '../directory/store.ts';
 import { SurveyIndex } from '../directory/survey-index.ts';
+import { Tokens } from '../directory/tokens.ts';
+import { createLogger } from '../logger.ts';
 import { Budget } from '../maxio/budget.ts';
 import { MaxioClient } from '../maxio/client.ts';
 import { Caller } from '../provisioning/caller.ts';
 import { connectRedis, redisReady } from '../redis.ts';
+import { GroupPlans } from '../survey/group-plans.ts';
 import { decodeNotes } from '../survey/survey-state.ts';
 import { createTelemetry } from '../telemetry.ts';
 import type { DoctorCheck } from './check.ts';
@@ -44,13 +49,25 @@ function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
   const telemetry = createTelemetry({ version: config.version, processMetrics: false });
   const store = new Store(redis, site.key, { backlogLimit: config.backlogLimit, guard: site.guard });
   const index = new SurveyIndex(store);
+  const caller = new Caller(budget, site.key, telemetry);
+  const client = new MaxioClient(site, { deadlineMs: CALL_DEADLINE_MS });
+  const logger = createLogger({ level: 'silent', secrets: [] });
+  const { groupPlans: rules, productHandle: siteProduct } = site;
   return {
     config: site,
-    caller: new Caller(budget, site.key, telemetry),
+    caller,
     budget,
-    client: new MaxioClient(site, { deadlineMs: CALL_DEADLINE_MS }),
-    modes: new SiteModes(redis, site.key),
+    client,
     store,
+    watch: { groupPlans: new GroupPlans({ siteKey: site.key, store, caller, client, rules, siteProduct, logger }) },
+    groupStore: new GroupStore(store),
+    modes: new SiteModes(redis, site.key),
+    clients: new Clients({ redis, siteKey: site.key }),
+    tokens: new Tokens({
+      redis,
+      siteKey: site.key,
+      configured: site.scimToken && { expires: site.scimTokenExpires },
+    }),
     onboarding: {
       survey: {
         async state() {

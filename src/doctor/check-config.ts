@@ -18,7 +18,14 @@ export function checkConfig(config: Config, nowMs: number): DoctorCheck[] {
     authorCheck(config),
     notifyCheck(config),
     publicUrlCheck(config),
-    ...config.sites.flatMap((site) => [guardCheck(site), expiryCheck(site, nowMs), webhookCheck(site), addressCheck(site)]),
+    proxiesCheck(config),
+    ...config.sites.flatMap((site) => [
+      guardCheck(site),
+      networkCheck(site),
+      ...expiryChecks(site, nowMs),
+      webhookCheck(site),
+      addressCheck(site),
+    ]),
   ];
 }
 
@@ -27,7 +34,7 @@ function operatorsCheck({ operators }: Config): DoctorCheck {
   if (operators.length === 0) {
     return warn(
       name,
-      'OPS_TOKEN is the only key, so whoever changes the configuration also approves what it causes: a second person is impossible.',
+      'OPS_TOKEN is the only key, so whoever changes the configuration or imports people also approves what that causes: a second person is impossible.',
       'Name operators in OPS_TOKENS_FILE, at least two of them with the role approver.',
     );
   }
@@ -101,6 +108,25 @@ function publicUrlCheck({ publicUrl }: Config): DoctorCheck {
   return pass(name, publicUrl);
 }
 
+/** With https in PUBLIC_URL somebody else ends TLS, and then every client has that one's address. */
+function proxiesCheck({ publicUrl, trustedProxies, sites }: Config): DoctorCheck {
+  const name = 'proxies';
+  if (trustedProxies !== undefined) return pass(name, `X-Forwarded-For is believed from ${String(trustedProxies)} only.`);
+  if (new URL(publicUrl).protocol !== 'https:') return pass(name, 'None: the address of a client is that of its connection.');
+  const limited = sites.filter(({ allowFrom }) => allowFrom !== undefined).map(({ key }) => key);
+  const finding =
+    'PUBLIC_URL is https, so something in front of this service ends TLS, and TRUSTED_PROXIES does not name it: all clients seem to have its address';
+  const cure = 'Set TRUSTED_PROXIES to the addresses of the proxies in front of the service.';
+  if (limited.length > 0)
+    return fail(name, `${finding}, and SCIM_ALLOW_FROM of ${limited.join(', ')} is compared with that.`, cure);
+  return warn(name, `${finding}, and too many wrong tokens of one are too many of all.`, cure);
+}
+
+function networkCheck({ key, allowFrom }: SiteConfig): DoctorCheck {
+  const from = allowFrom === undefined ? 'everywhere (no SCIM_ALLOW_FROM)' : String(allowFrom);
+  return pass(`${key} networks`, `Tokens are accepted from ${from}.`);
+}
+
 function guardCheck({ key, guard }: SiteConfig): DoctorCheck {
   const name = `${key} guard`;
   const off = [
@@ -129,21 +155,21 @@ function guardCheck({ key, guard }: SiteConfig): DoctorCheck {
   );
 }
 
-function expiryCheck({ key, scimTokenExpires }: SiteConfig, nowMs: number): DoctorCheck {
+/** Only of the token of the configuration; those that operators have made are in Redis (check-tokens.ts). */
+function expiryChecks({ key, scimToken, scimTokenExpires }: SiteConfig, nowMs: number): DoctorCheck[] {
+  if (scimToken === undefined) return [];
   const name = `${key} SCIM token`;
-  const cure = 'Make a new SCIM_TOKEN, set it here and at the identity provider, and set SCIM_TOKEN_EXPIRES to its last day.';
+  const cure =
+    'maxio-scim token create makes one without a restart; or make a new SCIM_TOKEN, set it here and at the identity provider, and set SCIM_TOKEN_EXPIRES to its last day.';
   if (scimTokenExpires === undefined) {
-    return warn(
-      name,
-      'SCIM_TOKEN_EXPIRES is not set, so nobody is reminded to change the token.',
-      'Set SCIM_TOKEN_EXPIRES to the last day of the token, within a year.',
-    );
+    const finding = 'SCIM_TOKEN_EXPIRES is not set, so nobody is reminded to change the token.';
+    return [warn(name, finding, 'Set SCIM_TOKEN_EXPIRES to the last day of the token, within a year.')];
   }
   const days = Math.floor((scimTokenExpires.getTime() - nowMs) / DAY_MS);
   const day = scimTokenExpires.toISOString().slice(0, 10);
-  if (days < 0) return fail(name, `It expired on ${day}; the identity provider is refused.`, cure);
-  if (days < EXPIRY_NOTICE_DAYS) return warn(name, `It expires on ${day}, in ${days} days.`, cure);
-  return pass(name, `It is accepted until ${day}.`);
+  if (days < 0) return [fail(name, `It expired on ${day}; the identity provider is refused.`, cure)];
+  if (days < EXPIRY_NOTICE_DAYS) return [warn(name, `It expires on ${day}, in ${days} days.`, cure)];
+  return [pass(name, `It is accepted until ${day}.`)];
 }
 
 /** Optional by design, so its absence is no warning. */

@@ -34,6 +34,7 @@ export async function checkMaxio(parts: MaxioParts): Promise<DoctorCheck[]> {
   }
   const checks = [identityCheck(parts, site), invoicingCheck(config, site), emailCheck(key)];
   const { productHandle } = config;
+  if (productHandle === undefined && config.groupPlans.length > 0) return checks;
   if (productHandle === undefined) {
     return [
       ...checks,
@@ -69,12 +70,12 @@ function identityCheck({ config, knownSiteId }: MaxioParts, site: SiteFacts): Do
 }
 
 /** `remittance` and `prepaid` belong to sites with Relationship Invoicing, `invoice` to the older ones. */
-function invoicingCheck({ key, paymentCollectionMethod, productHandle }: SiteConfig, site: SiteFacts): DoctorCheck {
+function invoicingCheck({ key, paymentCollectionMethod, productHandle, groupPlans }: SiteConfig, site: SiteFacts): DoctorCheck {
   const name = `${key} invoicing`;
   const modern = site.relationshipInvoicingEnabled;
   const words = modern ? 'Relationship Invoicing is on' : 'Relationship Invoicing is off';
   const method = paymentCollectionMethod;
-  if (productHandle === undefined) return pass(name, `${words}; no subscriptions are made.`);
+  if (productHandle === undefined && groupPlans.length === 0) return pass(name, `${words}; no subscriptions are made.`);
   if (!modern && (method === 'remittance' || method === 'prepaid')) {
     return fail(
       name,

@@ -4,20 +4,25 @@
  */
 import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from '../config.ts';
+import type { Clients } from '../directory/clients.ts';
 import { sitePrefix } from '../directory/keys.ts';
 import type { SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
+import type { Tokens } from '../directory/tokens.ts';
 import type { Budget } from '../maxio/budget.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import type { Caller } from '../provisioning/caller.ts';
 import { isRedisAway } from '../redis.ts';
 import { type DoctorCheck, fail } from './check.ts';
+import { checkClients } from './check-clients.ts';
 import { checkConfig } from './check-config.ts';
+import { checkGroupPlans, type GroupPlansParts } from './check-group-plans.ts';
 import { checkMaxio } from './check-maxio.ts';
 import { checkMode, type SurveyFacts } from './check-mode.ts';
 import { checkProtected } from './check-protected.ts';
 import { checkReach } from './check-reach.ts';
 import { checkRedis } from './check-redis.ts';
+import { checkTokens } from './check-tokens.ts';
 
 export type { DoctorCheck } from './check.ts';
 
@@ -28,8 +33,12 @@ export interface DoctorSite {
   budget: Pick<Budget, 'probeNow'>;
   client: MaxioClient;
   modes: Pick<SiteModes, 'read'>;
+  tokens: Pick<Tokens, 'list'>;
+  clients: Pick<Clients, 'list'>;
   store: Pick<Store, 'redis' | 'prefix'>;
   onboarding: { survey: { state(): Promise<SurveyFacts> } };
+  watch: Pick<GroupPlansParts, 'groupPlans'>;
+  groupStore: GroupPlansParts['groups'];
 }
 
 export interface DoctorParts {
@@ -49,7 +58,11 @@ export async function examine({ config, redis, sites }: DoctorParts): Promise<Do
     guarded('redis', () => checkRedis(redis, config.redisDurability, Date.now)),
     ...sites.flatMap((site) => [
       guarded(`${site.config.key} Maxio`, () => maxioOf(site, redis, signal)),
+      guarded(`${site.config.key} products by group`, () =>
+        checkGroupPlans(site.config.key, { groupPlans: site.watch.groupPlans, groups: site.groupStore }),
+      ),
       guarded(`${site.config.key} mode`, () => modeOf(site)),
+      guarded(`${site.config.key} SCIM tokens`, () => credentialsOf(site, config.oauth.signingKey !== undefined)),
       guarded(`${site.config.key} protected people`, () =>
         checkProtected(site.config.key, site.config.protectedPeople, site.store),
       ),
@@ -65,6 +78,15 @@ async function maxioOf(site: DoctorSite, redis: Redis, signal: AbortSignal): Pro
   for (const why of ['failing', 'unauthorized'] as const) await budget.probeNow(why);
   const knownSiteId = (await redis.hget(`${sitePrefix(config.key)}site`, 'siteId')) ?? undefined;
   return await checkMaxio({ config, caller, client, knownSiteId, signal });
+}
+
+/** A site may be entered by tokens, by OAuth clients, or by both. */
+async function credentialsOf({ config: { key }, tokens, clients: known }: DoctorSite, offered: boolean): Promise<DoctorCheck[]> {
+  const [list, clients] = await Promise.all([tokens.list(), known.list()]);
+  const live = clients.filter(
+    ({ state, credentials }) => state === 'live' && credentials.some((one) => one.state === 'live'),
+  ).length;
+  return [...checkTokens(key, list, Date.now(), offered ? live : 0), ...checkClients(key, { clients, offered }, Date.now())];
 }
 
 async function modeOf({ config, modes, onboarding }: DoctorSite): Promise<DoctorCheck[]> {

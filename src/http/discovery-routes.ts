@@ -10,9 +10,9 @@ import type { JsonObject } from '../scim/types.ts';
 import { refuseOtherMethods } from './refuse.ts';
 
 /** Registers /ServiceProviderConfig, /ResourceTypes and /Schemas, with single entries by id. */
-export function discoveryRoutes(app: FastifyInstance, parts: { baseUrl: string }): void {
-  const { baseUrl } = parts;
-  serve(app, '/ServiceProviderConfig', () => serviceProviderConfig(baseUrl));
+export function discoveryRoutes(app: FastifyInstance, parts: { baseUrl: string; oauth: boolean }): void {
+  const { baseUrl, oauth } = parts;
+  serve(app, '/ServiceProviderConfig', () => serviceProviderConfig(baseUrl, { oauth }));
   serve(app, '/ResourceTypes', () => resourceTypes(baseUrl));
   serve(app, '/ResourceTypes/:id', (id) => resourceType(baseUrl, id));
   serve(app, '/Schemas', () => schemas(baseUrl));

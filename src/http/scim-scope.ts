@@ -8,9 +8,14 @@ import { ScimError } from '../scim/error.ts';
 import { parseBody } from '../scim/parse-body.ts';
 import { ALWAYS, SCIM_MEDIA_TYPE, sendError } from './answer-error.ts';
 import { type Authenticate, type Caller, hasCredentials } from './auth.ts';
+import { bulkRoutes } from './bulk-routes.ts';
 import { discoveryRoutes } from './discovery-routes.ts';
+import { groupRoutes } from './group-routes.ts';
+import type { ServerLimits } from './limits.ts';
 import { otherRoutes } from './other-routes.ts';
 import { unknownPath } from './refuse.ts';
+import { searchRoutes } from './search-routes.ts';
+import { createSiteCrowd } from './site-crowd.ts';
 import { userRoutes } from './user-routes.ts';
 
 export const SCIM_PREFIX = '/scim/v2';
@@ -23,6 +28,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** May be read without a token: the discovery endpoints hold nothing about people or sites (RFC 7644 §4). */
     open?: boolean;
+    /** How many values a list in the body may have, where that is more than anywhere else. */
+    elementsMax?: number;
+    /** How deep the body may be nested, where that is more than anywhere else. */
+    depthMax?: number;
+    /** The detail of the 413 for a larger body, where there is more to say than how large it may be. */
+    tooLarge?: string;
   }
 }
 
@@ -30,6 +41,11 @@ export interface ScopeParts {
   authenticate: Authenticate;
   /** `{PUBLIC_URL}/scim/v2`; every location is built on it, never on what a request claims to be addressed to. */
   baseUrl: string;
+  /** Whether access tokens are given out at /oauth/token. */
+  oauth: boolean;
+  /** How long a bulk request may take up further operations, in ms. */
+  bulkMs: number;
+  limits: ServerLimits;
 }
 
 /** Registers the SCIM endpoints, to be encapsulated below `SCIM_PREFIX`. */
@@ -37,9 +53,11 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(['application/scim+json', 'application/json'], { parseAs: 'buffer' }, readBody);
 
-  app.addHook('onRequest', async (request) => {
+  const admit = createSiteCrowd(parts.limits);
+  app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.open && !hasCredentials(request.raw)) return;
-    request.caller = parts.authenticate(request.raw);
+    request.caller = await parts.authenticate(request.raw, request.ip);
+    admit(request.caller.door.key, request, reply);
   });
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw unknownPath(SCIM_PREFIX, request.url);
@@ -58,6 +76,9 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
   );
 
   userRoutes(app, parts);
+  groupRoutes(app, parts);
+  searchRoutes(app, parts);
+  bulkRoutes(app, parts);
   discoveryRoutes(app, parts);
   otherRoutes(app);
 }
@@ -66,7 +87,7 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
 function readBody(request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void {
   try {
     refuseCharsets(request);
-    done(null, bytes.length === 0 ? undefined : parseBody(bytes));
+    done(null, bytes.length === 0 ? undefined : parseBody(bytes, request.routeOptions.config));
   } catch (error) {
     done(error as Error);
   }

@@ -1,10 +1,13 @@
 /**
  * Owns the door for Maxio's webhooks: `POST /maxio/webhooks/{site key}`, a form whose raw bytes are signed with the shared key of the site.
- * Refuses to read the form and to know the key: a door given by app.ts verifies and remembers. A post that is not signed touches neither Redis nor Maxio,
- * and whoever keeps sending such posts is refused before anything is computed for them.
+ * Refuses to read the form and to know the key: a door given by app.ts verifies and remembers. A post that is not signed touches neither Redis nor Maxio.
+ * Whoever keeps sending such posts is refused before a byte is read, except what could be right: a small body with one signature costs a sum to tell, and Maxio may
+ * share its address with whoever floods, behind a proxy that is not named.
  * Source: docs.maxio.com, webhooks reference: only 200 acknowledges, everything else is sent again up to four times.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { networkOf } from '../network.ts';
+import { ALWAYS } from './answer-error.ts';
 import { countOf } from './auth.ts';
 
 /** `known`: this id has been here before and has no further effect. `later`: Redis could not remember it, so Maxio has to send it again. */
@@ -27,6 +30,8 @@ export interface WebhookParts {
 
 export const WEBHOOK_PATH = '/maxio/webhooks/:siteKey';
 const BODY_BYTES_MAX = 64 * 1024;
+/** Up to this size, which it has to say beforehand, a body is verified in a flood as well. */
+const VERIFIED_BYTES_MAX = 32 * 1024;
 /** The one header that counts: the older ones carry weaker sums. */
 const SIGNATURE_HEADER = 'x-chargify-webhook-signature-hmac-sha-256';
 
@@ -70,7 +75,7 @@ export async function webhookRoutes(app: FastifyInstance, parts: WebhookParts): 
       statusCode >= 500
         ? { error: 'internal-error', do: 'Send it again.' }
         : { error: 'bad-request', do: 'Send the form as Maxio sends it.' };
-    return await reply.code(statusCode).header('cache-control', 'no-store').send(told);
+    return await reply.code(statusCode).headers(ALWAYS).send(told);
   });
 
   app.post<{ Params: { siteKey: string } }>(WEBHOOK_PATH, {
@@ -79,8 +84,9 @@ export async function webhookRoutes(app: FastifyInstance, parts: WebhookParts): 
     onRequest: async (request, reply) => {
       const door = doors.get(request.params.siteKey);
       if (door === undefined) return await say(reply, 'nowhere');
-      if (failures.isFlooding(door.key, request.ip)) return await tell(reply, door.key, 'flood');
-      if (signatureOf(request) !== undefined) return undefined;
+      const signed = signatureOf(request) !== undefined;
+      if (failures.isFlooding(door.key, request.ip) && !(signed && isSmall(request))) return await tell(reply, door.key, 'flood');
+      if (signed) return undefined;
       failures.count(door.key, request.ip);
       return await tell(reply, door.key, 'unsigned');
     },
@@ -89,7 +95,9 @@ export async function webhookRoutes(app: FastifyInstance, parts: WebhookParts): 
       const signature = signatureOf(request);
       if (door === undefined || signature === undefined) return await say(reply, 'nowhere');
       const answer = Buffer.isBuffer(request.body) ? await door.accept(request.body, signature) : 'unsigned';
-      if (answer === 'unsigned') failures.count(door.key, request.ip);
+      if (answer !== 'unsigned') return await tell(reply, door.key, answer);
+      if (failures.isFlooding(door.key, request.ip)) return await tell(reply, door.key, 'flood');
+      failures.count(door.key, request.ip);
       return await tell(reply, door.key, answer);
     },
   });
@@ -102,12 +110,17 @@ function signatureOf({ raw }: FastifyRequest): string | undefined {
   return /^[0-9a-f]{64}$/.test(value) ? value : undefined;
 }
 
+function isSmall({ raw }: FastifyRequest): boolean {
+  const said = raw.headers['content-length'];
+  return said !== undefined && Number(said) <= VERIFIED_BYTES_MAX;
+}
+
 async function say(reply: FastifyReply, answer: keyof typeof SAYS): Promise<FastifyReply> {
   const { status, error, do: cure } = SAYS[answer];
   if (status === 429 || status === 503) reply.header('retry-after', '10');
   return await reply
     .code(status)
-    .header('cache-control', 'no-store')
+    .headers(ALWAYS)
     .send(status === 200 ? { ok: true } : { error, do: cure });
 }
 
@@ -121,11 +134,11 @@ class Failures {
   }
 
   isFlooding(site: string, address: string): boolean {
-    return this.#level(`${site} ${address}`) >= FAILURES_BURST;
+    return this.#level(keyOf(site, address)) >= FAILURES_BURST;
   }
 
   count(site: string, address: string): void {
-    const key = `${site} ${address}`;
+    const key = keyOf(site, address);
     const level = this.#level(key) + 1;
     this.#buckets.delete(key);
     this.#buckets.set(key, { level, atMs: this.#nowMs() });
@@ -138,4 +151,8 @@ class Failures {
     if (bucket === undefined) return 0;
     return Math.max(0, bucket.level - ((this.#nowMs() - bucket.atMs) / 1_000) * FAILURES_PER_SECOND);
   }
+}
+
+function keyOf(site: string, address: string): string {
+  return `${site} ${networkOf(address)}`;
 }

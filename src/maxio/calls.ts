@@ -8,13 +8,18 @@ export interface Call {
   /** The call in words, for errors and logs. */
   readonly words: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{id}` or `{handle}` where one goes; safe as a metric label. */
+  /** With `{id}`, `{handle}` or `{price}` where one goes; safe as a metric label. */
   readonly template: string;
 }
 
 export const CALLS = {
   readSite: { words: 'read site', method: 'GET', template: '/site.json' },
   readProduct: { words: 'read product', method: 'GET', template: '/products/handle/{handle}.json' },
+  readPricePoint: {
+    words: 'read price point',
+    method: 'GET',
+    template: '/products/handle:{handle}/price_points/handle:{price}.json',
+  },
   listCustomers: { words: 'list customers', method: 'GET', template: '/customers.json' },
   listAllSubscriptions: { words: 'list all subscriptions', method: 'GET', template: '/subscriptions.json' },
   listEvents: { words: 'list events', method: 'GET', template: '/events.json' },
@@ -29,6 +34,7 @@ export const CALLS = {
   cancelSubscription: { words: 'cancel subscription', method: 'DELETE', template: '/subscriptions/{id}.json' },
   delayCancel: { words: 'schedule cancel', method: 'POST', template: '/subscriptions/{id}/delayed_cancel.json' },
   undoDelayedCancel: { words: 'undo scheduled cancel', method: 'DELETE', template: '/subscriptions/{id}/delayed_cancel.json' },
+  changeProduct: { words: 'change product of subscription', method: 'PUT', template: '/subscriptions/{id}.json' },
   reactivate: { words: 'reactivate subscription', method: 'PUT', template: '/subscriptions/{id}/reactivate.json' },
   hold: { words: 'hold subscription', method: 'POST', template: '/subscriptions/{id}/hold.json' },
   resume: { words: 'resume subscription', method: 'POST', template: '/subscriptions/{id}/resume.json' },
@@ -38,16 +44,20 @@ export const CALLS = {
  * The shape of every id Maxio has ever issued, with room for what its versioning rules allow, and of an API handle, which an
  * operator has chosen; neither lets `..` or `/` into a path.
  */
-const PLACES = { '{id}': /^[A-Za-z0-9_-]{1,64}$/, '{handle}': /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}$/ } as const;
+const HANDLE = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}$/;
+const PLACES = { '{id}': /^[A-Za-z0-9_-]{1,64}$/, '{handle}': HANDLE, '{price}': HANDLE } as const;
 
 /**
  * Builds the path of a call.
+ * @param named what goes into the places of the template, in their order
  * @throws TypeError when the template wants an id or a handle and this is none; the value is not repeated
  */
-export function pathOf(call: Call, id?: string, query?: Record<string, string>): string {
+export function pathOf(call: Call, named?: string | readonly string[], query?: Record<string, string>): string {
   let path = call.template;
+  const names = typeof named === 'string' ? [named] : [...(named ?? [])];
   for (const [place, shape] of Object.entries(PLACES)) {
     if (!path.includes(place)) continue;
+    const id = names.shift();
     if (id === undefined || !shape.test(id))
       throw new TypeError(`Maxio: ${call.words}: not ${place === '{id}' ? 'an id' : 'a handle'} of Maxio`);
     path = path.replace(place, encodeURIComponent(id));

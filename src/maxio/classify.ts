@@ -44,15 +44,21 @@ function isHtml(answer: Answer): boolean {
 
 /**
  * Turns every answer outside 2xx into the error that says what it proves; `undefined` for 2xx.
- * @param secrets texts that must not come back in Maxio's messages
+ * @param secrets texts that must not come back in Maxio's messages @param values what the request said about a person
  */
-export function refusalOf(call: Call, answer: Answer, secrets: readonly string[]): MaxioError | undefined {
+export function refusalOf(
+  call: Call,
+  answer: Answer,
+  secrets: readonly string[],
+  values: readonly string[] = [],
+): MaxioError | undefined {
   const { status } = answer;
   if (status >= 200 && status < 300) return undefined;
-  const refuse = (kind: MaxioError['kind'], messages: string[] = []): MaxioError =>
-    new MaxioError({ kind, call: call.words, status, messages, sent: true, answered: true, retryAfterMs: retryAfterMs(answer) });
+  const refuse = (kind: MaxioError['kind'], words: { texts?: string[]; messages?: string[] } = {}): MaxioError =>
+    new MaxioError({ kind, call: call.words, status, ...words, sent: true, answered: true, retryAfterMs: retryAfterMs(answer) });
+  const said = () => ({ texts: messagesOf(answer.body, secrets), messages: messagesOf(answer.body, secrets, values) });
 
-  if (status === 429) return refuse('throttled', isHtml(answer) ? [] : messagesOf(answer.body, secrets));
+  if (status === 429) return refuse('throttled', isHtml(answer) ? {} : said());
   if (status === 401) return refuse('unauthorized');
   if (status < 400) return untrusted(call, 'redirect refused', answer);
   if (status >= 500 || status === 408) return untrusted(call, 'server failure', answer);
@@ -60,21 +66,18 @@ export function refusalOf(call: Call, answer: Answer, secrets: readonly string[]
   if (status === 404 && answer.body.trim() === '') return refuse('missing');
   if (status === 404) return untrusted(call, 'a 404 that is not the one of Maxio', answer);
   if (isHtml(answer)) return untrusted(call, 'HTML instead of an answer', answer);
-  if (status === 403) return refuse('unauthorized', messagesOf(answer.body, secrets));
+  if (status === 403) return refuse('unauthorized', said());
 
-  const messages = messagesOf(answer.body, secrets);
-  if (status === 422 && messages.some((text) => ACCOUNT_BLOCKS.some((block) => block.test(text))))
-    return refuse('blocked', messages);
-  if (status === 409 && messages.some((text) => /DuplicatePrevention|DuplicateSubmission/i.test(text))) {
-    return refuse('duplicate', messages);
-  }
-  return refuse('rejected', messages);
+  const words = said();
+  const { texts } = words;
+  if (status === 422 && texts.some((text) => ACCOUNT_BLOCKS.some((block) => block.test(text)))) return refuse('blocked', words);
+  if (status === 409 && texts.some((text) => /DuplicatePrevention|DuplicateSubmission/i.test(text)))
+    return refuse('duplicate', words);
+  return refuse('rejected', words);
 }
 
 function isRefused(err: unknown, text: RegExp): err is MaxioError {
-  return (
-    err instanceof MaxioError && err.kind === 'rejected' && err.status === 422 && err.messages.some((each) => text.test(each))
-  );
+  return err instanceof MaxioError && err.kind === 'rejected' && err.status === 422 && err.says(text);
 }
 
 /** Tells whether a cancel was refused because there is nothing left to cancel. */

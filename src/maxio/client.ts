@@ -1,5 +1,5 @@
 /**
- * Owns the conversation with one Maxio site: nineteen calls, each exactly one HTTP request, none ever repeated or redirected.
+ * Owns the conversation with one Maxio site: twenty-one calls, each exactly one HTTP request, none ever repeated or redirected.
  * Refuses to count, wait or retry (the budget and the worker do) and to know SCIM. Whatever goes wrong is a `MaxioError`
  * that says what is proven. Source: developers.maxio.com, Sites, Customers, Subscriptions, Products, Events.
  */
@@ -12,6 +12,7 @@ import {
   customerAnswer,
   customersAnswer,
   eventsAnswer,
+  pricePointAnswer,
   productAnswer,
   signupAnswer,
   siteAnswer,
@@ -25,6 +26,7 @@ import {
   type EventQuery,
   type MaxioEvent,
   type NewSubscription,
+  type PricePoint,
   type Product,
   type SiteFacts,
   type Subscription,
@@ -64,6 +66,16 @@ export class MaxioClient {
     if (found && found.handle.toLowerCase() !== handle.toLowerCase()) {
       throw untrusted(CALLS.readProduct, 'tells of another handle');
     }
+    return found;
+  }
+
+  /** Reads a price point of a product, both by API handle; `undefined` when Maxio says there is none. */
+  async readPricePoint(productHandle: string, handle: string, signal?: AbortSignal): Promise<PricePoint | undefined> {
+    const found = await orAbsent(
+      this.#connection.call(CALLS.readPricePoint, pricePointAnswer, { id: [productHandle, handle], signal }),
+    );
+    if (found && found.handle.toLowerCase() !== handle.toLowerCase())
+      throw untrusted(CALLS.readPricePoint, 'tells of another handle');
     return found;
   }
 
@@ -163,6 +175,7 @@ export class MaxioClient {
         : { customer_id: /^\d{1,15}$/.test(customer.id) ? Number(customer.id) : customer.id };
     const subscription = {
       product_handle: input.productHandle,
+      ...(input.pricePointHandle === undefined ? {} : { product_price_point_handle: input.pricePointHandle }),
       payment_collection_method: input.paymentCollectionMethod,
       reference: input.reference,
       ...owner,
@@ -186,6 +199,24 @@ export class MaxioClient {
   /** Takes a scheduled cancel back; no error when there was none. */
   async undoDelayedCancel(id: string, signal?: AbortSignal): Promise<void> {
     await this.#connection.call(CALLS.undoDelayedCancel, confirmation, { id, signal });
+  }
+
+  /**
+   * Moves a subscription to another product, or to another price point of the same. Nothing is charged or credited now and no date moves: the new price is
+   * that of the next period. Saying it twice does no harm.
+   * @param to without a price point it gets the default one of the product
+   */
+  async changeProduct(
+    id: string,
+    to: { productHandle: string; pricePointHandle?: string | undefined },
+    signal?: AbortSignal,
+  ): Promise<Subscription> {
+    const { productHandle, pricePointHandle } = to;
+    const subscription = {
+      product_handle: productHandle,
+      ...(pricePointHandle === undefined ? {} : { product_price_point_handle: pricePointHandle }),
+    };
+    return await this.#connection.call(CALLS.changeProduct, subscriptionAnswer, { id, body: { subscription }, signal });
   }
 
   /** Reactivates a canceled subscription: inside its running period with the old dates and no charge. */

@@ -9,6 +9,7 @@ import type { Secret } from '../secret.ts';
 import { type Call, pathOf } from './calls.ts';
 import { refusalOf, unanswered, untrusted } from './classify.ts';
 import { MaxioError } from './error.ts';
+import { personalValues } from './messages.ts';
 import { readBody } from './parse.ts';
 import { type Answer, exchange, Unanswered } from './request.ts';
 import { siteOrigin } from './site-url.ts';
@@ -41,8 +42,8 @@ export interface MaxioClientOptions {
 }
 
 export interface Ask {
-  /** What stands in the path: an id, or the handle of a product. */
-  id?: string;
+  /** What stands in the path: an id, the handle of a product, or several handles. */
+  id?: string | readonly string[];
   query?: Record<string, string>;
   body?: object;
   signal?: AbortSignal | undefined;
@@ -102,7 +103,7 @@ export class MaxioConnection {
         answerBytesMax: this.#answerBytesMax,
         signal: ask.signal,
       });
-      const value = this.#read(call, shape, ask.id, answer, key);
+      const value = this.#read(call, shape, ask, answer, key);
       ended(answer.status);
       return value;
     } catch (err) {
@@ -112,13 +113,13 @@ export class MaxioConnection {
     }
   }
 
-  #read<T>(call: Call, shape: z.ZodType<T>, id: string | undefined, answer: Answer, key: string): T {
-    const refusal = refusalOf(call, answer, this.#secrets());
+  #read<T>(call: Call, shape: z.ZodType<T>, { id, body, query }: Ask, answer: Answer, key: string): T {
+    const refusal = refusalOf(call, answer, this.#secrets(), personalValues(body, query));
     if (refusal?.kind === 'unauthorized' && key !== this.#apiKey.reveal()) throw outdated(call, answer);
     if (refusal) throw refusal;
     const read = readBody(shape, answer.body);
     if (!read.ok) throw untrusted(call, 'not the JSON that was asked for', answer);
-    if (!isAbout(read.value, id)) throw untrusted(call, 'tells of another id', answer);
+    if (!isAbout(read.value, typeof id === 'string' ? id : undefined)) throw untrusted(call, 'tells of another id', answer);
     return read.value;
   }
 

@@ -30,8 +30,10 @@ export interface MaxioErrorParts {
   /** The request in words, such as `create customer`; never a URL with values in it. */
   call: string;
   status?: number | undefined;
-  /** Maxio's own messages, flattened, at most ten of at most 200 characters. */
+  /** Maxio's own messages, flattened, at most ten of at most 200 characters, without what we have sent about a person. */
   messages?: string[] | undefined;
+  /** The same with it, for telling what was meant: somebody may be called what a refusal says. Never shown. */
+  texts?: string[] | undefined;
   /** From an integer Retry-After, in ms. */
   retryAfterMs?: number | undefined;
   /** False when no byte of the request can have reached Maxio, so its slot is free at once. */
@@ -50,6 +52,7 @@ export class MaxioError extends Error {
   readonly call: string;
   readonly status: number | undefined;
   readonly messages: string[];
+  readonly #texts: readonly string[];
   readonly retryAfterMs: number | undefined;
   readonly sent: boolean;
   readonly answered: boolean;
@@ -58,17 +61,23 @@ export class MaxioError extends Error {
 
   constructor(parts: MaxioErrorParts) {
     const what = parts.status === undefined ? parts.kind : `${parts.kind}, HTTP ${parts.status}`;
-    const why = [...(parts.reason ? [parts.reason] : []), ...(parts.messages ?? [])].join('; ');
-    super(`Maxio: ${parts.call}: ${what}${why ? `: ${why}` : ''}`, { cause: parts.cause });
+    // Without Maxio's own words: this text goes to the log, and what those may quote nobody knows.
+    super(`Maxio: ${parts.call}: ${what}${parts.reason ? `: ${parts.reason}` : ''}`, { cause: parts.cause });
     this.name = 'MaxioError';
     this.kind = parts.kind;
     this.call = parts.call;
     this.status = parts.status;
     this.messages = parts.messages ?? [];
+    this.#texts = parts.texts ?? this.messages;
     this.retryAfterMs = parts.retryAfterMs;
     this.sent = parts.sent;
     this.answered = parts.answered;
     this.reason = parts.reason;
     this.aborted = parts.aborted ?? false;
+  }
+
+  /** Tells whether one of Maxio's messages says so. */
+  says(pattern: RegExp): boolean {
+    return this.#texts.some((text) => pattern.test(text));
   }
 }

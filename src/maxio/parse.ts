@@ -4,7 +4,7 @@
  * Source: developers.maxio.com "Versioning" (attributes may appear, ids need not stay integers) and the pages of each object.
  */
 import { z } from 'zod';
-import type { Customer, MaxioEvent, Product, SiteFacts, Subscription } from './types.ts';
+import type { Customer, MaxioEvent, PricePoint, Product, SiteFacts, Subscription } from './types.ts';
 
 const id = z.union([z.int().nonnegative().transform(String), z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)]);
 const text = z.union([z.string(), z.number().transform(String)]).nullish();
@@ -57,12 +57,28 @@ function monthly(
   return priceInCents === undefined || months <= 0 ? undefined : Math.round(priceInCents / months);
 }
 
+const family = z.object({ handle: textOrNone }).nullish();
+
+/** A price point that nobody has named has a handle like `uuid:…`. */
+function isNamed(handle: string | undefined): boolean {
+  return handle !== undefined && !handle.startsWith('uuid:');
+}
+
 const subscription = z
   .object({
     id,
     state: z.string().min(1),
     reference: textOrNull,
-    product: z.object({ handle: textOrNone, price_in_cents: cents, interval: cents, interval_unit: textOrNone }).nullish(),
+    product: z
+      .object({
+        handle: textOrNone,
+        price_in_cents: cents,
+        interval: cents,
+        interval_unit: textOrNone,
+        product_family: family,
+        product_price_point_handle: textOrNone,
+      })
+      .nullish(),
     product_price_in_cents: cents,
     current_period_ends_at: textOrNone,
     cancel_at_end_of_period: flag,
@@ -81,6 +97,8 @@ const subscription = z
       productHandle: raw.product?.handle,
       productPriceInCents: priceInCents,
       monthlyCents: monthly(priceInCents, raw.product),
+      ...(raw.product?.product_family?.handle === undefined ? {} : { productFamily: raw.product.product_family.handle }),
+      ...(isNamed(raw.product?.product_price_point_handle) ? { pricePointHandle: raw.product?.product_price_point_handle } : {}),
       currentPeriodEndsAt: raw.current_period_ends_at,
       ending: raw.cancel_at_end_of_period || Boolean(raw.delayed_cancel_at) || Boolean(raw.scheduled_cancellation_at),
       cancellationMessage: raw.cancellation_message,
@@ -118,6 +136,7 @@ const product = z
     interval: cents,
     interval_unit: textOrNone,
     archived_at: textOrNone,
+    product_family: family,
   })
   .transform(
     (raw): Product => ({
@@ -127,8 +146,13 @@ const product = z
       priceInCents: raw.price_in_cents ?? undefined,
       monthlyCents: monthly(raw.price_in_cents ?? undefined, raw),
       archived: raw.archived_at !== undefined,
+      family: raw.product_family?.handle,
     }),
   );
+
+const pricePoint = z
+  .object({ handle: z.string().min(1), archived_at: textOrNone })
+  .transform((raw): PricePoint => ({ handle: raw.handle, archived: raw.archived_at !== undefined }));
 
 const event = z
   .object({ id, key: z.string().min(1), customer_id: id.nullish(), subscription_id: id.nullish(), created_at: textOrEmpty })
@@ -145,6 +169,7 @@ const event = z
 export const siteAnswer = z.object({ site }).transform((body) => body.site);
 export const customerAnswer = z.object({ customer }).transform((body) => body.customer);
 export const subscriptionAnswer = z.object({ subscription }).transform((body) => body.subscription);
+export const pricePointAnswer = z.object({ price_point: pricePoint }).transform((body) => body.price_point);
 export const productAnswer = z.object({ product }).transform((body) => body.product);
 /** A list is a bare array of envelopes. */
 export const customersAnswer = z.array(customerAnswer);

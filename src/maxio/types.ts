@@ -53,6 +53,10 @@ export interface Subscription {
   productPriceInCents: number | undefined;
   /** The price of its product turned into one of a month, 0 when free; absent when the product or its interval is unknown. */
   monthlyCents: number | undefined;
+  /** Handle of the family of its product. */
+  productFamily?: string | undefined;
+  /** Only one that somebody has named; Maxio makes up the handles of the others. */
+  pricePointHandle?: string | undefined;
   currentPeriodEndsAt: string | undefined;
   /** A cancel is scheduled for the end of the period. */
   ending: boolean;
@@ -80,6 +84,13 @@ export interface Product {
   /** See `Subscription`. */
   monthlyCents: number | undefined;
   archived: boolean;
+  /** Handle of the product family. */
+  family: string | undefined;
+}
+
+export interface PricePoint {
+  handle: string;
+  archived: boolean;
 }
 
 /** One line of what happened at the site; Maxio writes it some seconds after the fact. */
@@ -102,6 +113,8 @@ export interface EventQuery {
 
 export interface NewSubscription {
   productHandle: string;
+  /** Absent: the default price point of the product. */
+  pricePointHandle?: string | undefined;
   paymentCollectionMethod: string;
   /** The subscription's own reference, our mark; Maxio does not promise that it is unique. */
   reference: string;

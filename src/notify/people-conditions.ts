@@ -48,7 +48,7 @@ function heldWords({ held: count, why, activePeople }: Situation['held'], guard:
   }
   const whom = count === 1 ? 'the one' : 'those';
   return (
-    `So many people were deactivated at once that it may be a mistake, so nothing is ended for ${whom} who left. ` +
+    `So many people were deactivated, or lost a product with a group, at once that it may be a mistake, so nothing is ended for ${whom} who left. ` +
     `${limitWords(why, activePeople, guard)} ${stay} billed until somebody decides, and so does everyone who leaves meanwhile.`
   );
 }

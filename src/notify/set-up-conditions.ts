@@ -15,9 +15,16 @@ const MEMORY_RATIO_MAX = 0.75;
 
 /** Tell about the set-up of the service. */
 export function setUpConditions(situation: Situation, wording: Wording): Condition[] {
-  return [recovery(situation), token(situation), configuration(situation), survey(situation, wording), redis(situation)].filter(
-    (condition) => condition !== undefined,
-  );
+  return [
+    recovery(situation),
+    otherNetwork(situation),
+    token(situation),
+    client(situation),
+    configuration(situation),
+    groupPlans(situation),
+    survey(situation, wording),
+    redis(situation),
+  ].filter((condition) => condition !== undefined);
 }
 
 function recovery({ recovery: now, site }: Situation): Condition | undefined {
@@ -48,23 +55,70 @@ function recovery({ recovery: now, site }: Situation): Condition | undefined {
   };
 }
 
-function token({ tokenExpiresMs, nowMs, site }: Situation): Condition | undefined {
+/** Both readings are told, because from here they look the same: the identity provider has moved, or somebody else has its token. */
+function otherNetwork({ strangers, site }: Situation): Condition | undefined {
+  if (strangers === undefined) return undefined;
+  const { firstMs, lastMs, times, address, actor } = strangers;
+  const credential = plain(actor);
+  return {
+    topic: 'other-network',
+    severity: 'page',
+    title: 'A right token came from a network that is not allowed',
+    what: `At least ${many(times, 'request', 'requests')} with a right token of the site came from networks that SCIM_ALLOW_FROM does not name, the last at ${moment(lastMs)} from ${plain(address)} with ${credential}. All of them were refused.`,
+    who: 'Nobody, if the identity provider still comes from an allowed network; otherwise everyone, because its changes are refused.',
+    todo: `If ${plain(address)} is the identity provider, or a proxy of yours: add its network to SCIM_ALLOW_FROM, or the proxy to TRUSTED_PROXIES, and restart. If not, the token has leaked: maxio-scim token list --site ${site}, make a new one, and revoke that one.`,
+    sinceMs: firstMs,
+    count: 1,
+    mark: 0,
+  };
+}
+
+function token({ tokenExpiresMs, tokenId, nowMs, site }: Situation): Condition | undefined {
   if (tokenExpiresMs === undefined) return undefined;
   const daysLeft = (tokenExpiresMs - nowMs) / DAY_MS;
   const passed = TOKEN_DAYS.filter((days) => daysLeft < days).length;
   if (passed === 0) return undefined;
   const expired = passed === TOKEN_DAYS.length;
   const days = Math.floor(daysLeft);
+  const end =
+    tokenId === undefined
+      ? 'at the next restart unset SCIM_TOKEN, or set another with SCIM_TOKEN_EXPIRES'
+      : `maxio-scim token revoke ${tokenId}`;
+  const named = tokenId === undefined ? '' : ` ${tokenId}`;
   const when = days === 0 ? 'within a day' : `in ${many(days, 'day', 'days')}`;
   return {
     topic: 'token-expiry',
     severity: passed >= 3 ? 'page' : 'warn',
     title: expired ? 'The SCIM token has expired' : `The SCIM token expires ${when}`,
     what: expired
-      ? `The SCIM token expired at ${moment(tokenExpiresMs)}. Every request of the identity provider is refused, so people who leave stay billed.`
-      : `The SCIM token expires ${when}, at ${moment(tokenExpiresMs)}. From then on every request of the identity provider is refused.`,
+      ? `The SCIM token${named} expired at ${moment(tokenExpiresMs)}. Every request of the identity provider is refused, so people who leave stay billed.`
+      : `The SCIM token${named} expires ${when}, at ${moment(tokenExpiresMs)}. From then on every request of the identity provider with it is refused.`,
     who: 'Everyone whom the identity provider assigns, changes or removes.',
-    todo: `Make a new token (openssl rand -hex 32), set SCIM_TOKEN and SCIM_TOKEN_EXPIRES of ${site}, restart the service, then put the token into the provisioning settings of the identity provider and test the connection there.`,
+    todo: `maxio-scim token create --site ${site} makes a new one, good at once. Put it into the provisioning settings of the identity provider and test the connection there; then ${end}.`,
+    count: 1,
+    mark: passed,
+  };
+}
+
+function client({ client: first, nowMs, site }: Situation): Condition | undefined {
+  if (first === undefined) return undefined;
+  const { client: id, kind, expiresMs } = first;
+  const daysLeft = (expiresMs - nowMs) / DAY_MS;
+  const passed = TOKEN_DAYS.filter((days) => daysLeft < days).length;
+  if (passed === 0) return undefined;
+  const expired = passed === TOKEN_DAYS.length;
+  const named = `${kind} ${first.id} of OAuth client ${id}`;
+  const days = Math.floor(daysLeft);
+  const when = days === 0 ? 'within a day' : `in ${many(days, 'day', 'days')}`;
+  return {
+    topic: 'client-expiry',
+    severity: passed >= 3 ? 'page' : 'warn',
+    title: expired ? `What an OAuth client signs in with has expired` : `What an OAuth client signs in with expires ${when}`,
+    what: expired
+      ? `The ${named} expired at ${moment(expiresMs)}. The identity provider gets no token with it, so people who leave stay billed.`
+      : `The ${named} expires ${when}, at ${moment(expiresMs)}. From then on the identity provider gets no token with it.`,
+    who: 'Everyone whom the identity provider assigns, changes or removes.',
+    todo: `maxio-scim client add-secret ${id} --site ${site} makes a new secret, good at once beside the old one (add-key takes a new key). Put it into the identity provider and test the connection there; then maxio-scim client revoke-secret ${id} ${first.id} --site ${site}.`,
     count: 1,
     mark: passed,
   };
@@ -82,6 +136,21 @@ function configuration({ candidate, site }: Situation): Condition | undefined {
     sinceMs: candidate.atMs,
     count: candidate.people,
     mark: candidate.atMs,
+  };
+}
+
+function groupPlans({ groupPlans: now, site }: Situation): Condition | undefined {
+  if (now === undefined || now.problems.length === 0) return undefined;
+  return {
+    topic: 'group-plans',
+    severity: 'warn',
+    title: 'Rules for groups name products that Maxio does not sell',
+    what: `${now.problems.map(plain).join(' ')} The rules are not put to work; what was acted by before goes on, and where nothing was, nobody is worked for.`,
+    who: 'Everyone in a group for which a rule has changed.',
+    todo: `Look: maxio-scim group-plans --site ${site}. Correct the rules, or make the products at Maxio; they are asked for again every minute.`,
+    ...(now.sinceMs === undefined ? {} : { sinceMs: now.sinceMs }),
+    count: 1,
+    mark: now.problems.length,
   };
 }
 

@@ -3,10 +3,13 @@
  * Refuses to judge it (conditions.ts). The parts above the directory are handed in as questions, so that a site without them is read as well.
  */
 import type { SiteConfig } from '../config.ts';
+import type { ClientStanding } from '../directory/client-expiry.ts';
+import type { Strangers } from '../directory/gate.ts';
 import type { GuardState, Holds } from '../directory/holds.ts';
 import type { Backlog, Runs } from '../directory/runs.ts';
 import type { SiteMode, SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
+import type { TokenStanding } from '../directory/token-expiry.ts';
 import type { Recovery } from '../directory/witness.ts';
 import type { Budget, BudgetPeek } from '../maxio/budget.ts';
 import { Reading, type Unread } from './reading.ts';
@@ -36,11 +39,19 @@ export interface Situation {
   late: { total: number; sinceMs: number; some: Person[] };
   held: GuardState & { some: Person[] };
   guard: SiteConfig['guard'];
+  /** The end of the SCIM token that ends first, and its id if it is not that of the configuration. */
   tokenExpiresMs?: number | undefined;
+  tokenId?: string | undefined;
+  /** What an OAuth client signs in with that ends first. */
+  client?: ClientStanding['first'] | undefined;
+  /** Right tokens that came from a network which is not allowed, within the last day. */
+  strangers?: Strangers | undefined;
   /** A finished survey of a site that nobody has released yet. */
   survey?: { finishedAtMs: number; unreferenced: number } | undefined;
   /** A configuration that waits for approval. */
   candidate?: { atMs: number; author: string; people: number } | undefined;
+  /** What Maxio does not sell of what the wanted rules for groups name. */
+  groupPlans?: { problems: readonly string[]; sinceMs?: number | undefined } | undefined;
   /** Differences of the last report that nobody has decided about. */
   drift?: { newestMs: number; kinds: Record<string, number> } | undefined;
   redis?: { durable: boolean; findings: readonly string[]; memoryRatio: number } | undefined;
@@ -51,7 +62,7 @@ export interface Situation {
 }
 
 export interface SituationSources {
-  site: Pick<SiteConfig, 'key' | 'graceSeconds' | 'guard' | 'scimTokenExpires'>;
+  site: Pick<SiteConfig, 'key' | 'graceSeconds' | 'guard'>;
   store: Store;
   runs: Pick<Runs, 'backlog' | 'parked' | 'nowMs'>;
   budget: Pick<Budget, 'peek'>;
@@ -59,8 +70,12 @@ export interface SituationSources {
   holds: Pick<Holds, 'state' | 'list'>;
   contact(): Contact;
   test(): Promise<boolean | undefined>;
+  token(): Promise<TokenStanding['first']>;
+  client?(): Promise<ClientStanding['first']>;
+  strangers?(nowMs: number): Promise<Strangers | undefined>;
   survey?(): Promise<Situation['survey']>;
   candidate?(): Promise<Situation['candidate']>;
+  groupPlans?(): Promise<Situation['groupPlans']>;
   drift?(): Promise<Situation['drift']>;
   /** Given to one site only: Redis is the same for all. */
   redis?(): Situation['redis'];
@@ -103,7 +118,7 @@ export async function readSituation(sources: SituationSources, nowMs: number): P
     parked: { total: 0, leavers: 0, reasons: [], oldestAtMs: nowMs, some: [] },
     late: { total: 0, sinceMs: nowMs, some: [] },
   };
-  const [peek, backlog, mode, test, held] = await Promise.all([
+  const [peek, backlog, mode, test, held, token, client] = await Promise.all([
     reading.part('budget', ['budget', 'key-refused', 'failing'], () => budget.peek(), FREE),
     reading.part<Pick<Backlog, 'parked' | 'pending'>>('backlog', ['parked', 'failing'], () => runs.backlog(), {
       parked: 0,
@@ -112,21 +127,27 @@ export async function readSituation(sources: SituationSources, nowMs: number): P
     reading.part('mode', ['leaver-waiting', 'survey-done'], () => modes.read(), undefined),
     reading.part('test', [], () => sources.test(), undefined),
     reading.part('held', ['held'], () => holds.state(), NOBODY_HELD),
+    reading.part('token', ['token-expiry'], () => sources.token(), undefined),
+    reading.part('client', ['client-expiry'], () => sources.client?.(), undefined),
   ]);
-  const [parked, late, heldPeople, survey, candidate, drift, redis, contact, recovery] = await Promise.all([
-    reading.part('parked', ['parked'], () => readParked(sources, reading, { total: backlog.parked, nowMs }), none.parked),
-    reading.part('late', ['leaver-waiting'], () => readLate(sources, reading, nowMs), none.late),
-    reading.part('held-people', [], () => (held.held === 0 ? [] : readHeld(sources, reading)), []),
-    reading.part('survey', ['survey-done'], () => sources.survey?.(), undefined),
-    reading.part('configuration', ['configuration'], () => sources.candidate?.(), undefined),
-    reading.part('drift', ['drift'], () => sources.drift?.(), undefined),
-    reading.part('redis', ['redis'], () => sources.redis?.(), undefined),
-    reading.part('contact', ['key-refused', 'site-blocked', 'failing'], () => sources.contact(), {
-      kind: 'confirmed',
-      refusals: 0,
-    } as const),
-    reading.part('recovery', ['recovery'], () => readRecovery(sources), undefined),
-  ]);
+  const [parked, late, heldPeople, survey, candidate, groupPlans, drift, strangers, redis, contact, recovery] = await Promise.all(
+    [
+      reading.part('parked', ['parked'], () => readParked(sources, reading, { total: backlog.parked, nowMs }), none.parked),
+      reading.part('late', ['leaver-waiting'], () => readLate(sources, reading, nowMs), none.late),
+      reading.part('held-people', [], () => (held.held === 0 ? [] : readHeld(sources, reading)), []),
+      reading.part('survey', ['survey-done'], () => sources.survey?.(), undefined),
+      reading.part('configuration', ['configuration'], () => sources.candidate?.(), undefined),
+      reading.part('group-plans', ['group-plans'], () => sources.groupPlans?.(), undefined),
+      reading.part('drift', ['drift'], () => sources.drift?.(), undefined),
+      reading.part('strangers', ['other-network'], () => sources.strangers?.(nowMs), undefined),
+      reading.part('redis', ['redis'], () => sources.redis?.(), undefined),
+      reading.part('contact', ['key-refused', 'site-blocked', 'failing'], () => sources.contact(), {
+        kind: 'confirmed',
+        refusals: 0,
+      } as const),
+      reading.part('recovery', ['recovery'], () => readRecovery(sources), undefined),
+    ],
+  );
   return {
     site: site.key,
     nowMs,
@@ -139,9 +160,13 @@ export async function readSituation(sources: SituationSources, nowMs: number): P
     late,
     held: { ...held, some: heldPeople },
     guard: site.guard,
-    tokenExpiresMs: site.scimTokenExpires?.getTime(),
+    tokenExpiresMs: token?.expiresMs,
+    tokenId: token?.id,
+    strangers,
+    client,
     survey,
     candidate,
+    groupPlans,
     drift,
     redis,
     recovery,

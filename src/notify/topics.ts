@@ -12,8 +12,11 @@ export const TOPIC_NAMES = [
   'site-blocked',
   'failing',
   'budget',
+  'other-network',
   'token-expiry',
+  'client-expiry',
   'configuration',
+  'group-plans',
   'survey-done',
   'drift',
   'redis',
@@ -105,7 +108,7 @@ export const TOPICS: Record<Topic, TopicRule> = {
     lastsMs: 0,
     remindMs: 7 * DAY_MS,
     over: 'The SCIM token is good for more than 30 days.',
-    runbook: 'docs/runbooks/README.md',
+    runbook: 'docs/runbooks/token-leaked.md#a-planned-change',
   },
   configuration: {
     lastsMs: 0,
@@ -118,6 +121,24 @@ export const TOPICS: Record<Topic, TopicRule> = {
     remindMs: 7 * DAY_MS,
     over: 'The site does not wait for a release any more.',
     runbook: 'docs/runbooks/existing-customers.md',
+  },
+  'other-network': {
+    lastsMs: 0,
+    remindMs: DAY_MS,
+    over: 'For a day no right token has come from a network that is not allowed.',
+    runbook: 'docs/runbooks/token-leaked.md',
+  },
+  'client-expiry': {
+    lastsMs: 0,
+    remindMs: 7 * DAY_MS,
+    over: 'What OAuth clients sign in with is good for more than 30 days.',
+    runbook: 'docs/runbooks/token-leaked.md#a-planned-change',
+  },
+  'group-plans': {
+    lastsMs: 2 * MINUTE_MS,
+    remindMs: DAY_MS,
+    over: 'Maxio sells everything that the rules for groups name.',
+    runbook: 'docs/runbooks/README.md',
   },
   // With webhooks there is a new difference whenever staff work at Maxio.
   drift: {

@@ -69,7 +69,7 @@ type Unserved = 'store-lost' | 'rebuilding' | 'other-site';
 
 const BEAT_AGE_MAX_MS = 120_000;
 const BUDGET_RATIO_MAX = 0.9;
-/** The promise of SCIM_TOKEN_EXPIRES. */
+/** The first warning; notices are more insistent nearer the end (notify/set-up-conditions.ts). */
 const TOKEN_WARNING_MS = 30 * 86_400_000;
 const MEMORY_RATIO_MAX = 0.75;
 /** Single refusals of a right key are on record, so the second in a row is the one that counts. */
@@ -205,8 +205,7 @@ function heartbeatCheck(works: boolean, { alive, beatAgeMs }: ReturnType<HealthD
 /** Judges one site; several words when several things are wrong. Some of them are nobody's mistake, and a human should know all the same. */
 function siteCheck(reading: SiteReading | undefined, outdatedHere: boolean): Check {
   if (reading === undefined) return { status: 'fail', output: 'unreadable' };
-  const { paused, budget, mode, tokenExpires } = reading;
-  const expiresInMs = tokenExpires === null ? Number.POSITIVE_INFINITY : Date.parse(tokenExpires) - Date.now();
+  const { paused, budget, mode } = reading;
   const keyRefused = paused?.reason === 'unauthorized' && reading.pauseStreak >= KEY_REFUSALS_MIN;
   const findings: [boolean, Status, string][] = [
     [outdatedHere, 'fail', 'newer-release'],
@@ -224,11 +223,17 @@ function siteCheck(reading: SiteReading | undefined, outdatedHere: boolean): Che
     [budget.used > budget.limit * BUDGET_RATIO_MAX, 'warn', 'budget'],
     [reading.configurationWaiting, 'warn', 'configuration-waiting'],
     [driftOf(reading) > 0, 'warn', 'drift'],
-    [expiresInMs < TOKEN_WARNING_MS, 'warn', 'token-expiry'],
+    [endsSoon(reading.tokenExpires), 'warn', 'token-expiry'],
+    [endsSoon(reading.clientExpires), 'warn', 'client-expiry'],
+    [reading.liveTokens === 0 && reading.liveCredentials === 0, 'warn', 'no-token'],
   ];
   const found = findings.filter(([applies]) => applies);
   if (found.length === 0) return { status: 'pass' };
   return { status: worst(found.map(([, status]) => status)), output: found.map(([, , word]) => word).join(', ') };
+}
+
+function endsSoon(at: string | null): boolean {
+  return at !== null && Date.parse(at) - Date.now() < TOKEN_WARNING_MS;
 }
 
 function worst(statuses: Status[]): Status {

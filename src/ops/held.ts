@@ -24,7 +24,7 @@ export async function listHeld(site: OpsSite, most: number): Promise<HeldPerson[
   const ids = await site.holds.list(0, most);
   for (let at = 0; at < ids.length; at += READ) {
     const records = await site.store.readAll(ids.slice(at, at + READ));
-    people.push(...records.filter(({ leave }) => leave?.state === 'held').map((record) => heldPersonOf(site, record)));
+    people.push(...records.flatMap((record) => heldPersonOf(site, record) ?? []));
   }
   return people;
 }
@@ -41,18 +41,45 @@ export async function allHeld(site: OpsSite): Promise<string[]> {
   return await site.holds.list(0, (await site.holds.state()).held);
 }
 
-function heldPersonOf({ key }: OpsSite, record: UserRecord): HeldPerson {
+function heldPersonOf(site: OpsSite, record: UserRecord): HeldPerson | undefined {
+  const { key } = site;
+  const { leave, loss } = record;
+  if (loss?.state === 'held') {
+    const ending = subscriptionsLost(site, record).filter(bills);
+    return {
+      site: key,
+      id: record.id,
+      userName: record.attributes.userName,
+      what: 'product',
+      products: [...new Set(ending.flatMap(({ productHandle }) => productHandle ?? []))],
+      leftAt: moment(loss.atMs),
+      deleted: false,
+      why: loss.why ?? 'unknown',
+      subscriptions: ending.length,
+      monthlyCents: loss.monthlyCents,
+      requestId: record.requestId,
+    };
+  }
+  if (leave?.state !== 'held') return undefined;
   return {
+    what: 'person',
+    products: [],
     site: key,
     id: record.id,
     userName: record.attributes.userName,
-    leftAt: moment(record.leave?.atMs ?? record.modifiedAtMs),
+    leftAt: moment(leave.atMs),
     deleted: record.deleted,
-    why: record.leave?.why ?? 'unknown',
+    why: leave.why ?? 'unknown',
     subscriptions: (record.link?.subscriptions ?? []).filter(bills).length,
     monthlyCents: record.monthlyCents ?? monthlyCentsOf(record.link),
     requestId: record.requestId,
   };
+}
+
+/** What groups have taken away and nothing has been done about. */
+export function subscriptionsLost(site: Pick<OpsSite, 'plans'>, { loss, link }: UserRecord): RememberedSubscription[] {
+  const plans = site.plans();
+  return (link?.subscriptions ?? []).filter(({ productHandle = '' }) => loss?.families[plans[productHandle] ?? ''] !== undefined);
 }
 
 function bills({ state, endedBy }: RememberedSubscription): boolean {

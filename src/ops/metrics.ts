@@ -28,6 +28,9 @@ const OF_SITES = [
   'budgetLimit',
   'budgetUsed',
   'breakerOpen',
+  'tokenExpiry',
+  'liveTokens',
+  'clientExpiry',
 ] as const;
 
 /** Sets the gauges and writes everything in the text format of Prometheus. */
@@ -67,6 +70,9 @@ function setSite(telemetry: Telemetry, reading: SiteReading): void {
   telemetry.pending.set({ site, operation: 'other' }, Math.max(0, reading.pending - reading.urgent));
   for (const mode of MODES) telemetry.siteMode.set({ site, mode }, reading.mode === mode ? 1 : 0);
   telemetry.held.set({ site, guard: reading.guard.why ?? 'none' }, reading.held);
+  if (reading.tokenExpires !== null) telemetry.tokenExpiry.set({ site }, Date.parse(reading.tokenExpires) / 1_000);
+  telemetry.liveTokens.set({ site }, reading.liveTokens);
+  if (reading.clientExpires !== null) telemetry.clientExpiry.set({ site }, Date.parse(reading.clientExpires) / 1_000);
   telemetry.budgetLimit.set({ site }, budget.limit);
   telemetry.budgetUsed.set({ site }, budget.used);
   telemetry.breakerOpen.set({ site }, reading.paused === undefined ? 0 : 1);

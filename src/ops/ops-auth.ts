@@ -1,13 +1,14 @@
 /**
  * Owns who may see and do operator things: the bearer of a token of OPS_TOKENS_FILE or of OPS_TOKEN, or a browser that has signed in with one.
  * A SCIM token opens nothing here. Refuses to keep tokens: digests are compared, every one of them and each in constant time. Sessions live in this
- * process only, so a restart or another replica asks for the token again.
+ * process only, so a restart or another replica asks for the token again. Too many wrong tokens from one address are refused unread; a right one never is.
  * OWASP ASVS 5.0 chapters 3.3 (cookies), 3.5 (cross-site requests), 7 (sessions), 8.2 (roles); RFC 6750 §2.1.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { NamedOperator } from '../config.ts';
 import type { Secret } from '../secret.ts';
+import { Throttle } from '../throttle.ts';
 import { OpsError } from './ops-error.ts';
 
 const COOKIE = 'maxio_scim_ops';
@@ -32,7 +33,9 @@ export function mayAct(role: Role, needed: Role): boolean {
 export interface OpsAuth {
   /** Names whose token the text is; `undefined` for nobody's. */
   whose(text: string): Operator | undefined;
-  /** Names who asks, by bearer token or session. @throws OpsError 401; 403 for a change that comes from another site's page */
+  /** Count a wrong token. @returns whole seconds to wait, when there were too many from that address */
+  failed(request: FastifyRequest): number | undefined;
+  /** Names who asks, by bearer token or session. @throws OpsError 401, or 429 after too many; 403 for a change that comes from another site's page */
   operator(request: FastifyRequest): Operator;
   /** Names who has signed in; `undefined` without a session. */
   session(request: FastifyRequest): Operator | undefined;
@@ -51,12 +54,13 @@ export interface OpsAuthOptions {
   operators: readonly NamedOperator[];
   /** True when browsers reach the service over https; else the cookie could not be set. */
   secure: boolean;
-  onFailure: () => void;
+  onFailure: (reason: 'ops' | 'throttled') => void;
+  throttle?: Throttle;
 }
 
 /** Creates the check. OPS_TOKEN names no person, so where operators have names it may do everything but approve. */
 export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAuth {
-  const { operators, onFailure } = options;
+  const { operators, onFailure, throttle = new Throttle() } = options;
   const known = [
     {
       operator: { name: 'ops-token', role: operators.length === 0 ? 'approver' : 'operator' },
@@ -76,10 +80,16 @@ export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAut
     const found = sessions.get(sessionKey(request) ?? '');
     return found !== undefined && found.endsMs > performance.now() ? found.operator : undefined;
   };
+  const failed = (request: FastifyRequest): number | undefined => {
+    const waitSeconds = throttle.failed(request.ip);
+    onFailure(waitSeconds === undefined ? 'ops' : 'throttled');
+    return waitSeconds;
+  };
 
   return {
     whose,
     session,
+    failed,
     operator(request) {
       const token = bearerOf(request);
       const operator = token === undefined ? session(request) : whose(token);
@@ -88,7 +98,9 @@ export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAut
         if (token === undefined && changes) refuseOtherSites(request);
         return operator;
       }
-      onFailure();
+      if (token === undefined) onFailure('ops');
+      const waitSeconds = token === undefined ? undefined : failed(request);
+      if (waitSeconds !== undefined) throw tooMany(waitSeconds);
       throw new OpsError(
         401,
         'unauthorized',
@@ -110,6 +122,16 @@ export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAut
       return `${COOKIE}=; Max-Age=0; ${attributes}`;
     },
   };
+}
+
+function tooMany(waitSeconds: number): OpsError {
+  return new OpsError(
+    429,
+    'too-many-failures',
+    'Too many wrong ops tokens have come from this address.',
+    `Correct the token; a right one is taken at once, a wrong one is looked at again in ${waitSeconds} s.`,
+    waitSeconds,
+  );
 }
 
 /** Refuses a form that another site's page has sent: browsers say so in one of these two headers. @throws OpsError 403 */

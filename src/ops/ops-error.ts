@@ -5,6 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DirectoryUnavailable } from '../directory/unavailable.ts';
 import { isRedisAway } from '../redis.ts';
+import { ScimError } from '../scim/error.ts';
 import { Refused } from '../survey/refused.ts';
 import { ReleaseRefused } from '../survey/release.ts';
 
@@ -17,9 +18,12 @@ export interface OpsErrorBody {
 export class OpsError extends Error {
   readonly status: number;
   readonly body: OpsErrorBody;
+  /** For the `Retry-After` header, where waiting helps. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, error: string, detail: string, todo: string) {
+  constructor(status: number, error: string, detail: string, todo: string, retryAfterSeconds?: number) {
     super(detail);
+    this.retryAfterSeconds = retryAfterSeconds;
     this.name = 'OpsError';
     this.status = status;
     this.body = { error, detail, do: todo };
@@ -39,6 +43,7 @@ export function sendOpsError(thrown: unknown, request: FastifyRequest, reply: Fa
   if (error.status >= 500)
     request.log.error({ err: thrown, route: request.routeOptions.url ?? 'unmatched' }, 'ops request failed');
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer realm="ops"');
+  if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds));
   return reply
     .code(error.status)
     .headers({ ...ALWAYS, 'x-request-id': request.id })
@@ -46,10 +51,18 @@ export function sendOpsError(thrown: unknown, request: FastifyRequest, reply: Fa
     .send(error.body);
 }
 
+/** Refusals that are not about the state of things. */
+const REFUSED: Record<string, number> = {
+  'second-person': 403,
+  'unknown-person': 404,
+  'products-unknown': 422,
+  'maxio-silent': 503,
+};
+
 function errorOf(thrown: unknown, request: FastifyRequest): OpsError {
   if (thrown instanceof OpsError) return thrown;
   if (thrown instanceof Refused || thrown instanceof ReleaseRefused)
-    return new OpsError(thrown.error === 'second-person' ? 403 : 409, thrown.error, thrown.message, thrown.todo);
+    return new OpsError(REFUSED[thrown.error] ?? 409, thrown.error, thrown.message, thrown.todo);
   if (thrown instanceof DirectoryUnavailable || isRedisAway(thrown)) {
     return new OpsError(
       503,
@@ -58,6 +71,8 @@ function errorOf(thrown: unknown, request: FastifyRequest): OpsError {
       'Check Redis, then ask again; /readyz says more.',
     );
   }
+  // Checks that hold for every door speak for themselves: their sentence says what to change.
+  if (thrown instanceof ScimError) return new OpsError(thrown.status, 'bad-request', thrown.detail, 'Send it again in that way.');
   const { status, statusCode } = (thrown ?? {}) as { status?: unknown; statusCode?: unknown };
   const code = typeof statusCode === 'number' ? statusCode : status;
   if (typeof code === 'number' && code >= 400 && code < 500) {

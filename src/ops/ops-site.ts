@@ -5,6 +5,7 @@
 import type { SiteConfig } from '../config.ts';
 import type { MaxioClient } from '../maxio/client.ts';
 import type { Caller } from '../provisioning/caller.ts';
+import { familiesOf } from '../provisioning/group-plans.ts';
 import type { SiteIdentity } from '../provisioning/site-identity.ts';
 import type { Onboarding } from '../survey/onboarding.ts';
 import type { Watch } from '../survey/watch.ts';
@@ -12,12 +13,15 @@ import { lookLive } from './look-live.ts';
 import type { OpsSite } from './site-view.ts';
 
 /** What the view takes over as it is. */
-type Shared = Pick<OpsSite, 'store' | 'runs' | 'budget' | 'modes' | 'holds' | 'notifier' | 'isProtected' | 'ring'>;
+type Shared = Pick<
+  OpsSite,
+  'store' | 'runs' | 'budget' | 'modes' | 'holds' | 'tokens' | 'clients' | 'notifier' | 'isProtected' | 'ring'
+>;
 
 export interface RunningSite extends Shared {
-  config: Pick<SiteConfig, 'key' | 'idp' | 'graceSeconds' | 'scimTokenExpires'>;
-  onboarding: Pick<Onboarding, 'survey' | 'links' | 'release' | 'recovery' | 'imports' | 'archive'>;
-  watch: Pick<Watch, 'configuration' | 'forecasts' | 'drift' | 'repairs'>;
+  config: Pick<SiteConfig, 'key' | 'idp' | 'graceSeconds'>;
+  onboarding: Pick<Onboarding, 'survey' | 'links' | 'release' | 'recovery' | 'imports' | 'archive' | 'audit' | 'erasures'>;
+  watch: Pick<Watch, 'configuration' | 'forecasts' | 'drift' | 'repairs' | 'groupPlans' | 'wanted' | 'policy'>;
   caller: Caller;
   client: MaxioClient;
   identity: SiteIdentity;
@@ -25,10 +29,10 @@ export interface RunningSite extends Shared {
 
 /** Adapts a running site. */
 export function opsSiteOf(site: RunningSite): OpsSite {
-  const { key, idp, graceSeconds, scimTokenExpires: tokenExpires } = site.config;
-  const { store, runs, budget, modes, holds, notifier, identity } = site;
-  const { survey, links, release, recovery, imports, archive } = site.onboarding;
-  const { configuration, forecasts, drift, repairs } = site.watch;
+  const { key, idp, graceSeconds } = site.config;
+  const { store, runs, budget, modes, holds, tokens, clients, notifier, identity } = site;
+  const { survey, links, release, recovery, imports, archive, audit, erasures } = site.onboarding;
+  const { configuration, forecasts, drift, repairs, groupPlans, wanted } = site.watch;
   let test: boolean | undefined;
   return {
     key,
@@ -41,21 +45,30 @@ export function opsSiteOf(site: RunningSite): OpsSite {
       return configuration.current().productHandle ?? undefined;
     },
     graceSeconds,
-    tokenExpires,
     store,
     runs,
     budget,
     modes,
     holds,
+    tokens,
+    clients,
     survey,
     links,
     release,
     recovery,
     imports,
     archive,
+    audit,
+    erasures,
     drift,
     repairs,
     configuration,
+    groupPlans,
+    plans: () => {
+      const { groupPlans: plans, productHandle } = site.watch.policy();
+      return familiesOf(plans, productHandle);
+    },
+    wanted: async (record) => (await wanted([record]))(record),
     forecasts,
     notifier,
     isProtected: (record) => site.isProtected(record),

@@ -20,10 +20,10 @@ export interface PageParts {
   sites: readonly OpsSite[];
   health: HealthDesk;
   auth: OpsAuth;
-  onSignInFailed: () => void;
 }
 
 const SHOWN_MAX = 100;
+const WRONG = 'That is not an ops token of this service.';
 
 const signIn = z.object({ token: z.string() });
 const retryForm = z.object({ site: z.string(), id: z.string() });
@@ -45,7 +45,7 @@ export function pageRoutes(app: FastifyInstance, parts: PageParts): void {
 
   app.get('/', async (request, reply) => {
     const operator = auth.session(request);
-    if (operator === undefined) return sendPage(reply.code(401), (nonce) => signInPage(nonce, false));
+    if (operator === undefined) return sendPage(reply.code(401), (nonce) => signInPage(nonce));
     return await showPage(reply, parts, operator);
   });
 
@@ -54,9 +54,11 @@ export function pageRoutes(app: FastifyInstance, parts: PageParts): void {
     const form = signIn.safeParse(request.body);
     const operator = form.success ? auth.whose(form.data.token.trim()) : undefined;
     if (operator === undefined) {
-      parts.onSignInFailed();
+      const waitSeconds = auth.failed(request);
       request.log.warn('a sign-in to the operator page failed');
-      return sendPage(reply.code(401), (nonce) => signInPage(nonce, true));
+      if (waitSeconds === undefined) return sendPage(reply.code(401), (nonce) => signInPage(nonce, WRONG));
+      const wait = `Too many wrong tokens have come from your address. A right one is taken at once, a wrong one in ${waitSeconds} s.`;
+      return sendPage(reply.code(429).header('retry-after', String(waitSeconds)), (nonce) => signInPage(nonce, wait));
     }
     request.log.info({ actor: operator.name }, 'somebody signed in to the operator page');
     return reply.headers({ ...ALWAYS, 'set-cookie': auth.open(operator) }).redirect('/ops', 303);

@@ -21,7 +21,7 @@ ${fact('Left in an hour', reading.guard.leftInHour, `limit ${reading.guard.limit
 ${fact('Left in a day', reading.guard.leftInDay, `limit ${reading.guard.limitDay}`)}
 </div>
 ${lines(reading)}
-<p class="quiet">Identity provider: ${idp}. ${reading.guard.activePeople} people active.</p></div>
+<p class="quiet">Identity provider: ${idp}. ${reading.guard.activePeople} people active, ${reading.groups} groups.</p></div>
 `;
 }
 

@@ -13,8 +13,8 @@ import type { SiteReading } from './snapshot.ts';
 import { span } from './words.ts';
 
 /** The form that asks for the token. */
-export function signInPage(nonce: string, wrong: boolean): string {
-  const note = wrong ? html`<p class="fail" role="alert">That is not an ops token of this service.</p>` : NOTHING;
+export function signInPage(nonce: string, wrong?: string): string {
+  const note = wrong === undefined ? NOTHING : html`<p class="fail" role="alert">${wrong}</p>`;
   const body = html`<h1>maxio-scim</h1>${note}
 <form method="post" action="/ops/sign-in"><p><label for="token">OPS_TOKEN, or your own ops token</label><br>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
@@ -88,7 +88,7 @@ function heldSection({ held, heldMarks, readings, operator }: PageContent): Html
   if (total === 0) return NOTHING;
   const may = mayAct(operator.role, 'approver');
   const row = (person: HeldPerson): Html => html`<tr><td>${person.site}</td><td>${personCell(person)}</td>
-<td>${person.deleted ? 'deleted' : 'deactivated'} ${person.leftAt}</td><td class="n">${person.subscriptions}</td><td class="n">${money(person.monthlyCents)}</td>
+<td>${person.what === 'product' ? `loses ${person.products.join(', ') || 'a product'}` : person.deleted ? 'deleted' : 'deactivated'} ${person.leftAt}</td><td class="n">${person.subscriptions}</td><td class="n">${money(person.monthlyCents)}</td>
 <td>${may ? html`${button('/ops/held', 'Approve', { site: person.site, id: person.id, word: 'approve' }, true)}${button('/ops/held', 'Reject', { site: person.site, id: person.id, word: 'reject' })}` : ''}</td></tr>
 `;
   const everyone = readings
@@ -98,7 +98,7 @@ function heldSection({ held, heldMarks, readings, operator }: PageContent): Html
 ${may ? html`${button('/ops/held', `Reject all ${reading.held}: nothing ends`, { site: reading.key, word: 'reject-all', seen: heldMarks.get(reading.key) ?? '' })}${button('/ops/held', `Approve all ${reading.held}: their subscriptions end`, { site: reading.key, word: 'approve-all', seen: heldMarks.get(reading.key) ?? '' }, true)}` : 'An approver decides.'}</p>`,
     );
   return html`<h2>Held${total > held.length ? `, ${held.length} of ${total}` : ''}</h2>
-<p>These people left, and still are billed: more left at once than is usual. Approve a leave to end its subscriptions; reject it if it is a mistake.</p>
+<p>These people left, or lost a product with a group, and still are billed: more did at once than is usual. Approve it to end the subscriptions; reject it if it is a mistake.</p>
 ${everyone}
 <div class="scroll"><table><thead><tr><th>Site</th><th>Person</th><th>Left</th><th class="n">Subscriptions</th><th class="n">A month</th><th></th></tr></thead><tbody>${held.map(row)}</tbody></table></div>`;
 }

@@ -6,6 +6,7 @@ import { intentOf, type Leave, type LeaveState, type MaxioLink, type OpenStep, t
 import type { SiteMode } from '../directory/site-mode.ts';
 import { MaxioError } from '../maxio/error.ts';
 import { NotMade } from '../provisioning/caller.ts';
+import type { WantedProduct } from '../provisioning/plan-types.ts';
 import type { Forecast } from '../survey/forecast.ts';
 import type { ForecastAnswer } from './api/shapes.ts';
 import type { LiveView, OpsSite } from './site-view.ts';
@@ -27,6 +28,7 @@ export interface PersonView {
   /** What would happen in `enforce`, or after an approval; `null` where it is about to happen or has happened. */
   would: ForecastAnswer | null;
   leave: LeaveView | null;
+  loss: LossView | null;
   /** On the list of people whose subscriptions are never ended. */
   protected: boolean;
   /** What they bring in a month, in cents, by our memory. */
@@ -43,12 +45,19 @@ export interface PersonView {
 
 /** What an approval would bring about is what somebody who decides needs to know. */
 function ifApproved(record: UserRecord): UserRecord {
+  if (record.loss?.state === 'held') return { ...record, loss: { ...record.loss, state: 'approved' } };
   return record.leave?.state === 'held' ? { ...record, leave: { ...record.leave, state: 'approved' } } : record;
 }
 
 function forecastView({ kind, words, reason, steps, monthlyCents }: Forecast): ForecastAnswer {
   const told = steps.map((step) => ({ kind: step.kind, target: step.target ?? null, words: step.words }));
   return { kind, words, reason: reason ?? null, steps: told, monthlyCents };
+}
+
+export interface LossView extends LeaveView {
+  /** Product families that a group has taken away, and those whose loss is not acted on. */
+  families: string[];
+  spared: string[];
 }
 
 export interface LeaveView {
@@ -64,8 +73,9 @@ export async function viewPerson(site: OpsSite, record: UserRecord, live: boolea
   const [entries, nowMs, mode] = await site.store.guard(() =>
     Promise.all([site.runs.story(record.id), site.runs.nowMs(), site.modes.read()]),
   );
-  const undone = record.settledGeneration !== record.generation || record.leave?.state === 'held';
-  const asks = undone && (mode?.mode !== 'enforce' || record.leave?.state === 'held');
+  const held = record.leave?.state === 'held' || record.loss?.state === 'held';
+  const undone = record.settledGeneration !== record.generation || held;
+  const asks = undone && (mode?.mode !== 'enforce' || held);
   return {
     site: site.key,
     id: record.id,
@@ -75,10 +85,14 @@ export async function viewPerson(site: OpsSite, record: UserRecord, live: boolea
     generation: record.generation,
     settledGeneration: record.settledGeneration,
     inStep: record.settledGeneration === record.generation,
-    promised: promisedOf(site, record),
+    promised: promisedOf(site, record, await site.wanted(record)),
     now: nowOf(site, record, { nowMs, mode }),
     would: asks ? forecastView(await site.forecasts.one(ifApproved(record))) : null,
     leave: record.leave === undefined ? null : leaveOf(record.leave),
+    loss:
+      record.loss === undefined
+        ? null
+        : { ...leaveOf(record.loss), families: Object.keys(record.loss.families), spared: [...record.loss.spared] },
     protected: site.isProtected(record),
     monthlyCents: record.monthlyCents ?? null,
     reference: record.reference,
@@ -100,13 +114,13 @@ const ENDINGS = {
   hold: 'every subscription of theirs that we manage is put on hold',
 } as const;
 
-function promisedOf(site: OpsSite, record: UserRecord): string {
+function promisedOf(site: OpsSite, record: UserRecord, wanted: readonly WantedProduct[]): string {
   const since = moment(record.modifiedAtMs);
   if (intentOf(record) === 'inactive') {
     const said = record.deleted ? 'was deleted' : 'is deactivated';
     return `Since ${since} this person ${said} at the identity provider, so ${ENDINGS[site.deprovision]}; the customer is kept.`;
   }
-  const product = site.productHandle === undefined ? '' : `, subscribed to ${site.productHandle}`;
+  const product = wanted.length === 0 ? '' : `, subscribed to ${wanted.map(({ productHandle }) => productHandle).join(' and ')}`;
   return `Since ${since} this person is to be a customer at Maxio${product}, with the profile the identity provider sent.`;
 }
 
@@ -138,6 +152,13 @@ function leaveWords({ id, leave }: UserRecord): string | undefined {
   return undefined;
 }
 
+/** Somebody who stays is otherwise in step, or not; that is said where nothing waits for a decision. */
+function lossWords({ id, loss }: UserRecord): string | undefined {
+  if (loss?.state !== 'held') return undefined;
+  const limit = LIMITS[loss.why ?? ''] ?? 'the guard tripped';
+  return `Held: ${limit}, so the product that a group has taken away does not end until a human decides; everything else goes on. An approver does: maxio-scim approve ${id}, or maxio-scim reject ${id} if it is a mistake. If a group gives the product again, the hold ends by itself.`;
+}
+
 /** Why nothing happens at the site as a whole, and what to do. */
 function siteWords(site: OpsSite, mode: SiteMode | undefined): string | undefined {
   if (site.contact() !== 'confirmed') {
@@ -155,7 +176,7 @@ function siteWords(site: OpsSite, mode: SiteMode | undefined): string | undefine
 function nowOf(site: OpsSite, record: UserRecord, { nowMs, mode }: Present): string {
   const { run } = record;
   const sinceSeconds = (nowMs - record.modifiedAtMs) / 1_000;
-  const decided = intentOf(record) === 'inactive' ? leaveWords(record) : undefined;
+  const decided = intentOf(record) === 'inactive' ? leaveWords(record) : lossWords(record);
   if (decided !== undefined) return decided;
   if (record.settledGeneration === record.generation) {
     const at = run === undefined ? '' : ` since ${moment(run.atMs)}`;

@@ -15,14 +15,15 @@ import { ALWAYS, OpsError, sendOpsError } from './ops-error.ts';
 import { pageRoutes } from './page-routes.ts';
 
 export interface OpsParts extends HealthParts {
-  config: Pick<Config, 'version' | 'role' | 'redisDurability' | 'publicUrl' | 'opsToken' | 'operators'>;
+  config: Pick<Config, 'version' | 'role' | 'redisDurability' | 'publicUrl' | 'opsToken' | 'operators'> &
+    Partial<Pick<Config, 'oauth'>>;
   doctor: ApiParts['doctor'];
 }
 
 /** Registers every operator route on the server. */
 export async function registerOps(app: FastifyInstance, parts: OpsParts): Promise<void> {
   const { config, telemetry } = parts;
-  const onFailure = (): void => telemetry.authFailures.inc({ reason: 'ops' });
+  const onFailure = (reason: 'ops' | 'throttled'): void => telemetry.authFailures.inc({ reason });
   const secure = config.publicUrl.startsWith('https:');
   const auth = createOpsAuth(config.opsToken, { operators: config.operators, secure, onFailure });
   const health = createHealth(parts);
@@ -43,7 +44,7 @@ export async function registerOps(app: FastifyInstance, parts: OpsParts): Promis
         );
         return sendOpsError(nothing, request, reply);
       });
-      pageRoutes(scope, { ...parts, health, auth, onSignInFailed: onFailure });
+      pageRoutes(scope, { ...parts, health, auth });
       await scope.register(
         async (api) => {
           api.addHook('onSend', async (_request, reply, payload) => {

@@ -4,12 +4,16 @@
  * Refuses to know what is approved.
  */
 import type { NamedOperator } from '../config.ts';
+import { AND } from '../survey/configured.ts';
+import type { Importer } from '../survey/imports.ts';
 import type { Operator } from './ops-auth.ts';
 import { OpsError } from './ops-error.ts';
 import type { OpsSite } from './site-view.ts';
 
 /** Those who are no person: the service itself, and tokens that several may hold. */
 const NOBODY = new Set(['start', 'survey', 'drift', 'service', 'ops-token', 'ops-page']);
+
+const SET_MODE = 'last set the mode';
 
 export interface Hand {
   name: string;
@@ -35,22 +39,32 @@ export function refuseOwnHand(operator: Operator, operators: readonly NamedOpera
     'second-person',
     `${operator.name} ${own.did}, so somebody else must approve.`,
     others.length === 0
-      ? 'No approver is left who has changed nothing: add one to OPS_TOKENS_FILE and restart the service, or let an operator who approves nothing set the mode anew (maxio-scim mode enforce).'
+      ? `No approver is left who has changed nothing: add one to OPS_TOKENS_FILE and restart the service${hands.some(({ did }) => did === SET_MODE) ? ', or let an operator who approves nothing set the mode anew (maxio-scim mode enforce)' : ''}.`
       : `Ask one of: ${others.slice(0, 5).join(', ')}.`,
   );
+}
+
+/** A configuration may have two authors: of the rules that give groups a product, and of all else. */
+export function authorsOf(author: string, did: string): Hand[] {
+  return author.split(AND).map((name) => ({ name, did }));
 }
 
 function ownHand({ name }: Pick<Operator, 'name'>, hands: Hand[]): Hand | undefined {
   return hands.find((hand) => hand.name.toLowerCase() === name.toLowerCase());
 }
 
-/** Those whose changes decide what a leave does: who made the configuration that is acted by, and who last set the mode. */
+/** Those whose changes decide what a leave does: who made the configuration that is acted by, who last set the mode, and who imported people. */
 export async function handsOf(site: OpsSite): Promise<Hand[]> {
   const [{ applied }, mode] = await Promise.all([site.configuration.state(), site.modes.read()]);
-  const hands: Hand[] = [{ name: applied?.author ?? 'start', did: 'made the configuration' }];
+  const hands = authorsOf(applied?.author ?? 'start', 'made the configuration');
   // A mode that nobody has set is nobody's change, and a release is itself an approval: counted here, two approvers would lock each other out.
   const released = mode?.atMs === mode?.releasedAtMs;
   if (mode !== undefined && !released && mode.by !== 'start' && mode.by !== 'survey')
-    hands.push({ name: mode.by, did: 'last set the mode' });
-  return hands;
+    hands.push({ name: mode.by, did: SET_MODE });
+  return [...hands, ...importHands(await site.imports.importers())];
+}
+
+/** A file says who has left and who is held, so who brought it does not let the site act by it. */
+export function importHands(importers: readonly Importer[]): Hand[] {
+  return importers.map(({ name }) => ({ name, did: 'has imported people since the last release by somebody else' }));
 }

@@ -3,16 +3,22 @@
  * Refuses to know how a site is put together: ops-site.ts adapts the real one, tests bring their own.
  */
 import type { Archive } from '../directory/archive.ts';
+import type { AuditTrail } from '../directory/audit-trail.ts';
+import type { Clients } from '../directory/clients.ts';
 import type { Holds } from '../directory/holds.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
 import type { SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
+import type { Tokens } from '../directory/tokens.ts';
 import type { Budget } from '../maxio/budget.ts';
 import type { Notifier } from '../notify/notifier.ts';
+import type { WantedProduct } from '../provisioning/plan-types.ts';
 import type { Configuration } from '../survey/configuration.ts';
 import type { Drift } from '../survey/drift.ts';
+import type { Erasures } from '../survey/erasure.ts';
 import type { Forecasts } from '../survey/forecasts.ts';
+import type { GroupPlans } from '../survey/group-plans.ts';
 import type { Imports } from '../survey/imports.ts';
 import type { Links } from '../survey/links.ts';
 import type { Recovery } from '../survey/recovery.ts';
@@ -46,22 +52,29 @@ export interface OpsSite {
   productHandle: string | undefined;
   /** How long leavers are left alone on purpose. */
   graceSeconds: number;
-  /** The last moment at which the SCIM token is accepted. */
-  tokenExpires: Date | undefined;
   store: Store;
   runs: Runs;
   budget: Budget;
   modes: Pick<SiteModes, 'read' | 'set'>;
   holds: Pick<Holds, 'list' | 'decide' | 'state'>;
+  tokens: Pick<Tokens, 'create' | 'revoke' | 'list' | 'standing'>;
+  clients: Pick<Clients, 'create' | 'add' | 'revoke' | 'list' | 'standing'>;
   survey: Pick<Survey, 'state' | 'want'>;
   links: Pick<Links, 'plan' | 'accept' | 'progress'>;
   drift: Pick<Drift, 'head' | 'rows' | 'want'>;
   repairs: Pick<Repairs, 'repair'>;
   configuration: Pick<Configuration, 'state' | 'approve'>;
+  groupPlans: Pick<GroupPlans, 'state' | 'set' | 'reset'>;
+  /** The products this person should be subscribed to, by what is acted by now. */
+  wanted(record: UserRecord): Promise<readonly WantedProduct[]>;
+  /** Every product that groups or the site can give: handle -> family. */
+  plans(): Readonly<Record<string, string>>;
   release: Pick<Release, 'release'>;
   recovery: Pick<Recovery, 'state' | 'want' | 'preview' | 'restored'>;
-  imports: Pick<Imports, 'begin' | 'rows' | 'end'>;
+  imports: Pick<Imports, 'begin' | 'rows' | 'end' | 'importers' | 'released'>;
   archive: Archive;
+  audit: Pick<AuditTrail, 'head' | 'page' | 'people'>;
+  erasures: Pick<Erasures, 'erase' | 'readmit'>;
   forecasts: Pick<Forecasts, 'one' | 'summary'>;
   notifier: Pick<Notifier, 'current' | 'test'>;
   isProtected(record: UserRecord): boolean;

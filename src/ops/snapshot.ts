@@ -2,6 +2,7 @@
  * Owns the numbers of one site at this moment, for health, metrics, the page and the command line: all of them show the same reading.
  * Refuses to judge them (health.ts) and to name people.
  */
+import { GroupStore } from '../directory/group-store.ts';
 import type { GuardState } from '../directory/holds.ts';
 import type { Recovery } from '../directory/witness.ts';
 import type { OpsSite } from './site-view.ts';
@@ -35,13 +36,21 @@ export interface SiteReading extends SiteNumbers {
   modeSince: string | null;
   modeWhy: string | null;
   exempt: number;
+  groups: number;
   guard: GuardReading;
   survey: { state: string; detail: string };
   drift: { state: string; at: string | null; counts: Record<string, number> };
   configurationWaiting: boolean;
   /** Where the site stands after its data was lost or set back; `null`: nothing is wrong. */
   recovery: Recovery | null;
+  /** The end of the SCIM token that ends first of those whose end would be noticed; `null`: none ends by itself, or there is none. */
   tokenExpires: string | null;
+  /** SCIM tokens that open the door now. */
+  liveTokens: number;
+  /** The end of the secret or key of an OAuth client that ends first; `null`: none ends by itself, or there is none. */
+  clientExpires: string | null;
+  /** What OAuth clients can sign in with now. */
+  liveCredentials: number;
   /** A leaver who waits longer waits too long: the promise of five minutes, after the grace that was asked for. */
   lateAfterSeconds: number;
   inFlight: number;
@@ -66,7 +75,7 @@ const LATE_SECONDS = 300;
 
 /** Reads one site: a few round trips, no call to Maxio. @throws when Redis does not answer */
 export async function readSite(site: OpsSite): Promise<SiteReading> {
-  const [backlog, budget, test, mode, guard, survey, drift, configuration] = await Promise.all([
+  const [backlog, budget, test, mode, guard, survey, drift, configuration, groups, tokens, clients] = await Promise.all([
     site.runs.backlog(),
     site.budget.peek(),
     site.test(),
@@ -75,6 +84,9 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     site.survey.state(),
     site.drift.head(),
     site.configuration.state(),
+    new GroupStore(site.store).count(),
+    site.tokens.standing(),
+    site.clients.standing(),
   ]);
   const paused = pauseOf(site.contact(), budget);
   return {
@@ -94,12 +106,16 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     modeSince: mode === undefined ? null : moment(mode.atMs),
     modeWhy: mode === undefined || mode.why === '' ? null : mode.why,
     exempt: guard.exempt,
+    groups,
     guard: guardOf(guard),
     survey: { state: survey.state, detail: survey.detail },
     drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: drift.counts },
     recovery: site.store.witness.standing.recovery ?? null,
     configurationWaiting: configuration.candidate !== undefined,
-    tokenExpires: site.tokenExpires?.toISOString() ?? null,
+    tokenExpires: tokens.first === undefined ? null : moment(tokens.first.expiresMs),
+    liveTokens: tokens.live,
+    clientExpires: clients.first === undefined ? null : moment(clients.first.expiresMs),
+    liveCredentials: clients.live,
     lateAfterSeconds: LATE_SECONDS + site.graceSeconds,
     inFlight: budget.inFlight,
     pauseStreak: budget.blockedStreak,

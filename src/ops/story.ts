@@ -51,9 +51,18 @@ function scimSentence(entry: AuditEntry): string {
   if (what === 'create') return `Created this person, ${as}.${attributes}`;
   if (what === 'revive') return `Brought this person back, ${as}.${attributes}`;
   if (what === 'delete') return 'Deleted this person.';
+  if (what === 'groups') return groupsSentence(entry);
   if (wasActive === true && active === false) return `Deactivated this person.${attributes}`;
   if (wasActive === false && active === true) return `Reactivated this person.${attributes}`;
   return `${what === 'replace' ? 'Replaced' : 'Changed'} this person, still ${as}.${attributes}`;
+}
+
+/** Families, not products: the entry is written by the script that changes the group. */
+function groupsSentence(entry: AuditEntry): string {
+  const [gives, lost] = [listOf(entry.gives), listOf(entry.lost)];
+  const now = gives.length === 0 ? 'no product' : `a product of ${gives.join(', ')}`;
+  const taken = lost.length === 0 ? '' : ` A product of ${lost.join(', ')} was taken away.`;
+  return `Changed the groups of this person, who is to have ${now}.${taken}`;
 }
 
 const STEPS: Record<string, string> = {
@@ -61,6 +70,7 @@ const STEPS: Record<string, string> = {
   'create-with-subscription': 'Create the customer with a subscription',
   'create-subscription': 'Create a subscription',
   'update-customer': 'Update the customer',
+  'change-product': 'Change the product of the subscription',
   cancel: 'Cancel the subscription',
   'delay-cancel': 'Schedule the cancel of the subscription for the end of its period',
   'undo-delayed-cancel': 'Take back the scheduled cancel of the subscription',
@@ -93,6 +103,7 @@ function resultOf(entry: AuditEntry): string {
     const facts = [
       textOf(entry.customer, 'customer'),
       textOf(entry.subscription, 'subscription'),
+      textOf(entry.product, 'product'),
       textOf(entry.state, 'now'),
       entry.ending === true ? 'ends with its period' : entry.ending === false ? 'goes on' : '',
       textOf(entry.updatedAt, 'Maxio dated it'),
@@ -154,6 +165,8 @@ function operatorSentence(entry: AuditEntry): string {
 }
 
 function guardSentence(entry: AuditEntry): string {
+  if (entry.what === 'held-loss')
+    return 'Held the loss of a product, because more people lost something at once than is usual. It does not end until an approver decides.';
   if (entry.what !== 'held') return sentence(`The guard: ${entry.what}`);
   return 'Held this leave, because more people left at once than is usual. Nothing ends until an approver decides.';
 }

@@ -16,6 +16,7 @@ import { NotMade } from './caller.ts';
 import { addressDigest } from './ghosts.ts';
 import type { LookParts } from './look.ts';
 import { confirm, presentFields } from './mapping.ts';
+import { isByGroup } from './plan-products.ts';
 import type { Step } from './plan-types.ts';
 import { updateRemembered } from './remember.ts';
 import type { Run } from './run.ts';
@@ -40,6 +41,7 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
     kind: step.kind,
     token,
     ...('target' in step ? { target: step.target } : {}),
+    ...('productHandle' in step && isByGroup(run.desired) ? { productHandle: step.productHandle } : {}),
     ...(isCreate(step) ? { sent: addressDigest(run.desired.mapped.email) } : {}),
     generation: run.record.generation,
     sentAtMs: 0,
@@ -76,6 +78,7 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
   answer.see?.(run.seen);
   await tellRaced(run, step, parts);
   verifyEnding(run, step);
+  verifyChange(run, step);
   await failpoint('after_record');
 }
 
@@ -99,6 +102,7 @@ function linkInDoubt(link: MaxioLink | undefined, step: Step): MaxioLink | undef
       const { quiet: _quiet, ...rest } = link;
       return rest;
     }
+    case 'change-product':
     case 'create-customer':
     case 'create-with-subscription':
       return link;
@@ -157,6 +161,7 @@ function teach(run: Run, step: Step, error: MaxioError): boolean {
     case 'delay-cancel':
     case 'hold':
       return teachEnding(run, step, error, said);
+    case 'change-product':
     case 'reactivate':
     case 'resume':
     case 'undo-delayed-cancel':
@@ -192,6 +197,17 @@ function verifyEnding(run: Run, step: Step): void {
   const shown = run.seen.subscriptions?.value?.find(({ id }) => id === step.target)?.state;
   if (shown === undefined || standingOf(shown) === 'ended' || (step.kind === 'hold' && standingOf(shown) === 'held')) return;
   contradict(run, step.target, `Maxio accepted it and still shows the state "${shown.slice(0, 40)}"`);
+}
+
+/** A product change that was accepted and shows another product counts as refused: what is there is read before anything else is said about it. */
+function verifyChange(run: Run, step: Step): void {
+  if (step.kind !== 'change-product') return;
+  const { productHandle, pricePointHandle } = run.link?.subscriptions.find(({ id }) => id === step.target) ?? {};
+  const asked = step.pricePointHandle;
+  if (productHandle === step.productHandle && (asked === undefined || asked === pricePointHandle)) return;
+  const [what, shown] = productHandle === step.productHandle ? ['price point', pricePointHandle] : ['product', productHandle];
+  run.seen.refused.set(step.target, `Maxio accepted it and still shows the ${what} "${(shown ?? 'none').slice(0, 40)}"`);
+  delete run.seen.subscriptions;
 }
 
 /** An answer and the list disagree: the list is read again, and a second contradiction counts as a refusal. */

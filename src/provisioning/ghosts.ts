@@ -10,7 +10,7 @@ import type { Json } from '../scim/types.ts';
 import type { Decision, Known } from './plan-types.ts';
 import { standingOf } from './states.ts';
 
-type Role = 'creating' | 'reviving' | 'ending' | 'updating';
+type Role = 'creating' | 'reviving' | 'ending' | 'changing' | 'updating';
 
 const ROLES: Record<StepKind, Role> = {
   'create-customer': 'creating',
@@ -22,6 +22,7 @@ const ROLES: Record<StepKind, Role> = {
   cancel: 'ending',
   'delay-cancel': 'ending',
   hold: 'ending',
+  'change-product': 'changing',
   'update-customer': 'updating',
 };
 
@@ -64,6 +65,8 @@ export function hasLanded(step: OpenStep, mark: string, subscriptions: Subscript
     case 'delay-cancel':
     case 'hold':
       return target === undefined || target.state === 'canceled';
+    case 'change-product':
+      return target === undefined || target.productHandle === step.productHandle;
     case 'update-customer':
       return false;
   }

@@ -56,18 +56,19 @@ function tooEarly(desired: Desired, known: Known): Decision | undefined {
   return { kind: 'wait', untilMs: atMs, reason, detail: EARLY[reason] };
 }
 
-function protectedParked(subscription: Subscription): Decision {
+/** Put a protected person aside instead of ending what is theirs. @param why what has happened to them, as in "This person has …" */
+export function protectedParked(subscription: Subscription, why = 'left'): Decision {
   return {
     kind: 'park',
     reason: 'protected',
     detail:
-      `This person has left, but is on the list of protected people, so subscription ${subscription.id} is left as it is. ` +
+      `This person has ${why}, but is on the list of protected people, so subscription ${subscription.id} is left as it is. ` +
       'Remove them from the file that MAXIO_PROTECTED_FILE names, restart the service and retry; or reactivate them in the identity provider; ' +
       'or end the subscription in Maxio by hand, then retry.',
   };
 }
 
-function endingStep(policy: Desired['policy'], subscription: Subscription): Step | undefined {
+export function endingStep(policy: Desired['policy'], subscription: Subscription): Step | undefined {
   const standing = standingOf(subscription.state);
   if (standing === 'ended' || subscription.ending) return undefined;
   const target = subscription.id;
@@ -81,7 +82,7 @@ function endingStep(policy: Desired['policy'], subscription: Subscription): Step
   }
 }
 
-function planRefused(desired: Desired, known: Known, refused: Subscription[]): Decision | undefined {
+export function planRefused(desired: Desired, known: Known, refused: Subscription[]): Decision | undefined {
   // The next renewal decides; one that is not known may be any moment.
   const [first] = refused
     .map((subscription) => ({ ...subscription, renewalMs: Date.parse(subscription.currentPeriodEndsAt ?? '') || 0 }))

@@ -3,21 +3,31 @@
  * Trusts memory where that is safe (an update or a rehire costs one call) and looks first wherever a call of ours is unanswered.
  */
 import type { MaxioLink, RememberedSubscription } from '../directory/record.ts';
-import type { Subscription } from '../maxio/types.ts';
 import { expiryMs, forgetResolved, hasLanded, roleOf, waitFor } from './ghosts.ts';
 import { fieldsToSend } from './mapping.ts';
-import type { Decision, Desired, Known, Step } from './plan-types.ts';
-import { updateRemembered } from './remember.ts';
-import { isPresent, standingOf, unknownState } from './states.ts';
+import { isByGroup, mayReturn, planDeferred, planLosses, planProducts } from './plan-products.ts';
+import { planReturn } from './plan-return.ts';
+import type { Decision, Desired, Known } from './plan-types.ts';
+import { isPresent } from './states.ts';
 
 export function planStaying(desired: Desired, known: Known, link: MaxioLink): Decision {
   if (known.seen.subscriptions === undefined && mustLook(desired, known, link)) return { kind: 'look', at: 'subscriptions' };
   return (
     planGhosts(desired, known) ??
-    planReturning(desired, known, link) ??
-    planMissing(desired, known, link) ??
-    planUpdate(desired, known, link) ?? { kind: 'settle' }
+    (isByGroup(desired)
+      ? planProducts(desired, known, link)
+      : (planReturning(desired, known, link) ?? planMissing(desired, known, link))) ??
+    planUpdate(desired, known, link) ??
+    planLosses(desired, known, link) ??
+    planDeferred(desired, known, link) ??
+    settle(desired)
   );
+}
+
+function settle({ lost = {} }: Desired): Decision {
+  return Object.values(lost).includes('held')
+    ? { kind: 'settle', note: 'A group has taken a product away. That waits for an operator; everything else is done.' }
+    : { kind: 'settle' };
 }
 
 /** Memory is not enough after a found customer, an unanswered call, a refusal, or an ending that Maxio carries out by itself later. */
@@ -27,7 +37,7 @@ function mustLook(desired: Desired, known: Known, link: MaxioLink): boolean {
     known.seen.refused.size > 0 ||
     known.open.some((step) => roleOf(step) !== 'updating') ||
     link.subscriptions.some(
-      (each) => isWanted(desired, each) && (each.endedBy === 'cancel_at_period_end' || each.endedBy === 'hold'),
+      (each) => mayBeBack(desired, each) && (each.endedBy === 'cancel_at_period_end' || each.endedBy === 'hold'),
     )
   );
 }
@@ -58,46 +68,16 @@ function planReturning(desired: Desired, known: Known, link: MaxioLink): Decisio
   return undefined;
 }
 
-function planReturn(
-  known: Known,
-  link: MaxioLink,
-  remembered: RememberedSubscription,
-  seen: Subscription | undefined,
-): Decision | undefined {
-  const target = remembered.id;
-  const refusal = known.seen.refused.get(target);
-  if (seen === undefined && refusal === undefined) return { kind: 'step', step: { kind: 'reactivate', target } };
-  // What a state means that nobody knows is a guess, and a wrong guess would leave somebody unbilled for good.
-  if (seen !== undefined && standingOf(seen.state) === 'unknown') return unknownState(seen);
-  // Canceled, and somebody at Maxio has given the customer that product since: brought back as well it would bill twice.
-  const replaced = seen?.state === 'canceled' && link.foreign?.some((foreign) => foreign.productHandle === seen.productHandle);
-  const step = seen === undefined || replaced === true ? undefined : returningStep(remembered, seen);
-  if (step !== undefined && refusal === undefined) return { kind: 'step', step };
-  if (step !== undefined) {
-    return {
-      kind: 'park',
-      reason: 'refused-by-maxio',
-      detail: `Maxio refused to bring back subscription ${target} (${step.kind}): ${refusal}. Correct it in Maxio, then retry.`,
-    };
-  }
-  const forgotten = updateRemembered(link, target, ({ endedBy: _endedBy, ...rest }) => rest);
-  return { kind: 'note', link: forgotten, open: known.open, why: 'this ending is already undone, or cannot be' };
-}
-
-function returningStep(remembered: RememberedSubscription, seen: Subscription): Step | undefined {
-  const target = seen.id;
-  if (seen.state === 'canceled') return { kind: 'reactivate', target };
-  if (!isPresent(seen.state)) return undefined;
-  if (seen.ending && remembered.endedBy === 'cancel_at_period_end') return { kind: 'undo-delayed-cancel', target };
-  return seen.state === 'on_hold' && remembered.endedBy === 'hold' ? { kind: 'resume', target } : undefined;
+function mayBeBack(desired: Desired, remembered: RememberedSubscription): boolean {
+  return isByGroup(desired) ? mayReturn(desired, remembered) : isWanted(desired, remembered);
 }
 
 function isWanted(desired: Desired, remembered: RememberedSubscription): boolean {
-  return remembered.origin === 'adopted' || remembered.productHandle === desired.productHandle;
+  return remembered.origin === 'adopted' || remembered.productHandle === desired.products[0]?.productHandle;
 }
 
 function planMissing(desired: Desired, known: Known, link: MaxioLink): Decision | undefined {
-  const { productHandle } = desired;
+  const productHandle = desired.products[0]?.productHandle;
   if (productHandle === undefined) return undefined;
   // What we ended and the site no longer sells is on its way out: it does not stand for the product that is sold now.
   const stands = link.subscriptions.some(

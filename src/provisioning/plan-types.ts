@@ -4,14 +4,34 @@ import type { IndexSight } from '../directory/survey-index.ts';
 import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
 import type { Mapped } from './mapping.ts';
 
+/** One product a person should be subscribed to. */
+export interface WantedProduct {
+  productHandle: string;
+  /** Absent: the default price point, or the one that is there. */
+  pricePointHandle?: string | undefined;
+  /** Absent: the one of the site. */
+  paymentCollectionMethod?: string | undefined;
+  /** Absent where no group gives anything, so that nothing depends on it. */
+  family?: string | undefined;
+  /** Whether a group gives it, or the site to those to whom no group gives anything. */
+  through: 'group' | 'site';
+}
+
+/** From when on the loss is acted on, and why not before; never while it is held, and not at all once it is exempt. */
+export type LostFamily = { fromMs: number; reason: 'grace' | 'calm' } | 'held' | 'exempt';
+
 /** What should be true at Maxio. */
 export interface Desired {
   intent: 'active' | 'inactive';
   /** Was active here and has left since, which the guard has seen; somebody who was never active has not. */
   left?: boolean;
   mapped: Mapped;
-  /** The product everyone of this site gets; absent: customers without a subscription of ours. */
-  productHandle?: string | undefined;
+  /** At most one for each product family; empty: a customer without a subscription of ours. */
+  products: readonly WantedProduct[];
+  /** Every product that the site's groups can give, and the site's own: handle -> family. Empty where no group gives anything. */
+  plans: Readonly<Record<string, string>>;
+  /** Families whose product a group has taken away, and what may be done about each. */
+  lost?: Readonly<Record<string, LostFamily>>;
   policy: 'cancel' | 'cancel_at_period_end' | 'hold';
   /** Of a leaver: nothing is ended before this moment of Redis TIME, and why not. */
   notBefore?: { atMs: number; reason: 'grace' | 'calm' };
@@ -21,6 +41,8 @@ export interface Desired {
   corroboration: string[];
   /** The person's own, letter by letter: a customer found in another letter case belongs to somebody else. */
   reference: string;
+  /** Somebody with this reference was erased here: a customer that carries it is taken over only by an operator's word. */
+  erased?: boolean;
   /** Prefix of the subscription references this person's subscriptions carry when we made them. */
   mark: string;
 }
@@ -50,10 +72,18 @@ export interface Known {
   unknownOutcomeMs: number;
 }
 
+/** What is sold, and how it is paid where that is not as the site pays. */
+export interface Sale {
+  productHandle: string;
+  pricePointHandle?: string;
+  paymentCollectionMethod?: string;
+}
+
 export type Step =
   | { kind: 'create-customer' }
-  | { kind: 'create-with-subscription'; productHandle: string }
-  | { kind: 'create-subscription'; productHandle: string; customerId: string }
+  | ({ kind: 'create-with-subscription' } & Sale)
+  | ({ kind: 'create-subscription'; customerId: string } & Sale)
+  | { kind: 'change-product'; target: string; productHandle: string; pricePointHandle?: string }
   | { kind: 'update-customer'; customerId: string; fields: CustomerFields }
   | {
       kind: 'cancel' | 'delay-cancel' | 'undo-delayed-cancel' | 'hold' | 'resume' | 'reactivate';

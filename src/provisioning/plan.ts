@@ -16,6 +16,7 @@ import type { Customer } from '../maxio/types.ts';
 import { foldEmail } from '../scim/fold.ts';
 import { addressDigest, expiryMs, lookAgainMs, roleOf } from './ghosts.ts';
 import { planLeaving } from './plan-leaving.ts';
+import { planDeferred, productsDue, saleOf } from './plan-products.ts';
 import { planStaying } from './plan-staying.ts';
 import type { Decision, Desired, Known } from './plan-types.ts';
 import { linkFound } from './remember.ts';
@@ -50,9 +51,10 @@ function planUnlinked(desired: Desired, known: Known): Decision {
         'Maxio requires an e-mail address and this person has none. Map an e-mail attribute in the identity provider; the next update retries.',
     };
   }
-  return desired.productHandle === undefined
-    ? { kind: 'step', step: { kind: 'create-customer' } }
-    : { kind: 'step', step: { kind: 'create-with-subscription', productHandle: desired.productHandle } };
+  const [product] = productsDue(desired, known.nowMs);
+  if (product !== undefined) return { kind: 'step', step: { kind: 'create-with-subscription', ...saleOf(product) } };
+  // One call later instead of two now: the customer comes with the product.
+  return planDeferred(desired, known) ?? { kind: 'step', step: { kind: 'create-customer' } };
 }
 
 /**
@@ -142,6 +144,7 @@ function planTaken(desired: Desired, known: Known): Decision {
         'Maxio says the reference is taken, but finds no customer by it. If this lasts, look for a customer with a similar reference.',
     };
   }
+  if (desired.erased === true) return erasedParked(customer.value.id);
   if (shares(desired, customer.value)) {
     return {
       kind: 'note',
@@ -175,6 +178,18 @@ function strangerParked(customerId: string): Decision {
       `Maxio already has customer ${customerId} with this reference, but no e-mail address in common with this person. ` +
       'If it is the same person, approve the link (maxio-scim link apply) or give the customer that address in Maxio, then retry; ' +
       'if not, change the reference of that customer and retry.',
+  };
+}
+
+/** Whoever was erased asked to be forgotten: that the same person is back is for a human to say. */
+function erasedParked(customerId: string): Decision {
+  return {
+    kind: 'park',
+    reason: 'link-approval',
+    detail:
+      `Somebody with this reference was erased here, and Maxio customer ${customerId} carries it still. ` +
+      'If it is the same person, who has come back, let them in (maxio-scim readmit, with the id): it goes on by itself then. ' +
+      'If not, change the reference of that customer at Maxio and retry.',
   };
 }
 

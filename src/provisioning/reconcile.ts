@@ -2,6 +2,9 @@
  * Owns one run for one person: read the newest desired state, plan, do one thing, plan again, until it settles or must stop.
  * Refuses to know queues and HTTP. Every way it can end is an {@link Outcome}; unchanged intent ends without a call to Maxio.
  */
+import { type Erased, ErasureKeyMissing } from '../directory/erased.ts';
+import type { GroupLabel } from '../directory/group-record.ts';
+import { GroupStore } from '../directory/group-store.ts';
 import { intentOf, type RunState, type UserRecord } from '../directory/record.ts';
 import type { Lease, Runs } from '../directory/runs.ts';
 import type { Store } from '../directory/store.ts';
@@ -32,6 +35,8 @@ export interface ReconcileParts extends Omit<ActParts, 'signal'> {
   store: Store;
   runs: Runs;
   policy: RunPolicy;
+  /** Absent where nobody can be erased. */
+  erased?: Pick<Erased, 'has'>;
 }
 
 /** Bring one person as far as possible now. The caller holds the lease. */
@@ -48,7 +53,9 @@ export async function reconcile(lease: Lease, parts: ReconcileParts, signal: Abo
   }
   // A late bell for someone parked must not repeat what was refused; a change or an operator's retry has taken the run off the record.
   if (record.run?.outcome === 'parked') return { kind: 'parked' };
-  const read = { record, lease, nowMs, lastLossMs, policy };
+  const groups = await labelsOf(record, parts.store, policy);
+  const erased = record.link === undefined && (await wasErased(record.reference, parts.erased));
+  const read = { record, lease, nowMs, lastLossMs, policy, groups, erased };
   // A bell for someone who is already settled, rung twice or late: there is nothing to look at.
   const done = record.settledGeneration === record.generation && record.run?.outcome === 'settled';
   const outcome: Outcome = done
@@ -74,6 +81,24 @@ interface Read {
   policy: RunPolicy;
   nowMs: number;
   lastLossMs: number | undefined;
+  groups: readonly GroupLabel[];
+  erased: boolean;
+}
+
+/** Read after the record: a label that changes what a group gives also changes the generation of its members, so no call leaves by an older one. */
+async function labelsOf({ groups = [] }: UserRecord, store: Store, policy: RunPolicy): Promise<GroupLabel[]> {
+  if (policy.groupPlans === undefined || groups.length === 0) return [];
+  return [...(await new GroupStore(store).labels(groups)).values()];
+}
+
+/** Where nobody can tell, it is asked: a key that is missing must not bring anybody back. */
+async function wasErased(reference: string, erased: Pick<Erased, 'has'> | undefined): Promise<boolean> {
+  try {
+    return (await erased?.has(reference)) ?? false;
+  } catch (error) {
+    if (error instanceof ErasureKeyMissing) return true;
+    throw error;
+  }
 }
 
 async function attempt(read: Read, parts: ReconcileParts, signal: AbortSignal): Promise<Outcome> {
@@ -187,7 +212,8 @@ async function finish({ record, lease, nowMs, policy }: Read, outcome: Outcome, 
   const tell = kind !== record.run?.outcome || reason !== record.run?.reason;
   const finished = await parts.runs.finish(lease, {
     generation: record.generation,
-    leave: record.leave?.state,
+    leave: (record.leave ?? record.loss)?.state,
+    losses: policy.groupPlans !== undefined,
     run: { outcome: kind as RunState['outcome'], ...words, ...final.state, ...(seen === undefined ? {} : { seen }) },
     ...(waitMs === undefined ? {} : { waitMs }),
     restsOn: (policy.fences ?? []).flatMap(({ key, field, equals }) => (field === undefined ? [] : [{ key, field, equals }])),

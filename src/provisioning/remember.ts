@@ -89,11 +89,15 @@ function endedByUs(subscription: Subscription, scimId: string): boolean {
   return subscription.cancellationMessage?.includes(`scim=${scimId}`) === true;
 }
 
-function withProduct(known: RememberedSubscription, subscription: Subscription): RememberedSubscription {
-  const { productHandle, monthlyCents } = subscription;
+/** Take over which product a subscription shows, and what it brings in. */
+export function withProduct(known: RememberedSubscription, subscription: Subscription): RememberedSubscription {
+  const { productHandle, monthlyCents, productFamily, pricePointHandle } = subscription;
+  const { pricePointHandle: _before, ...rest } = known;
   return {
-    ...known,
+    ...(productHandle === undefined ? known : rest),
     ...(productHandle === undefined ? {} : { productHandle }),
     ...(monthlyCents === undefined ? {} : { monthlyCents }),
+    ...(productFamily === undefined ? {} : { productFamily }),
+    ...(pricePointHandle === undefined ? {} : { pricePointHandle }),
   };
 }

@@ -3,6 +3,7 @@
  * Everything it learns is written down at once, under the lease. Refuses to decide (plan.ts) and to call Maxio (act.ts, look.ts).
  */
 import type { AuditEntry } from '../directory/audit.ts';
+import type { GroupLabel } from '../directory/group-record.ts';
 import type { MaxioLink, OpenStep, UserRecord } from '../directory/record.ts';
 import { intentOf } from '../directory/record.ts';
 import type { Lease, Runs } from '../directory/runs.ts';
@@ -10,8 +11,9 @@ import { emailsOf } from '../directory/store.ts';
 import type { Fence } from '../maxio/budget.ts';
 import { foldEmail } from '../scim/fold.ts';
 import { unpackSeen } from './carry-over.ts';
+import { familiesOf, type GroupPlans, wantedProducts } from './group-plans.ts';
 import { mapUser } from './mapping.ts';
-import { notBefore, type Patience } from './patience.ts';
+import { type LossPatience, lostFamilies, notBefore } from './patience.ts';
 import type { Desired, Known, Seen } from './plan-types.ts';
 import { linkClaimed } from './remember.ts';
 
@@ -23,8 +25,11 @@ export class RunLost extends Error {
   }
 }
 
-export interface RunPolicy extends Patience {
+export interface RunPolicy extends LossPatience {
+  /** The product of everybody to whom no group gives anything. */
   productHandle?: string | undefined;
+  /** Absent where no group gives anything. */
+  groupPlans?: GroupPlans | undefined;
   policy: Desired['policy'];
   unknownOutcomeMs: number;
   isProtected: (record: UserRecord) => boolean;
@@ -39,6 +44,10 @@ interface RunParts {
   policy: RunPolicy;
   nowMs: number;
   lastLossMs?: number | undefined;
+  /** Somebody with this reference was erased. */
+  erased?: boolean;
+  /** What the groups of this person are known by. */
+  groups?: readonly GroupLabel[];
   userKey: string;
   /** Where the mode of the site is kept. */
   modeKey: string;
@@ -83,7 +92,7 @@ export class Run {
     this.#userKey = parts.userKey;
     this.#modeKey = parts.modeKey;
     this.#linksKey = parts.linksKey;
-    this.desired = desiredOf(parts.record, parts.policy, parts.lastLossMs);
+    this.desired = desiredOf(parts.record, parts.policy, parts);
     this.intentNow = this.desired.intent;
   }
 
@@ -113,8 +122,9 @@ export class Run {
       { key: this.#modeKey, field: 'mode', equals: 'enforce' },
       ...(this.#policy.fences ?? []),
     ];
-    if (this.desired.intent === 'active') return fences;
-    const hold = this.record.leave?.state;
+    const leave = this.desired.intent === 'active' ? this.record.loss : this.record.leave;
+    if (this.desired.intent === 'active' && leave === undefined) return fences;
+    const hold = leave?.state;
     return [...fences, { key: this.#userKey, field: 'hold', equals: hold === 'free' ? undefined : hold }];
   }
 
@@ -143,8 +153,14 @@ export class Run {
 }
 
 /** What should be true of this person at Maxio, under this policy. */
-export function desiredOf(record: UserRecord, policy: RunPolicy, lastLossMs: number | undefined): Desired {
+export function desiredOf(
+  record: UserRecord,
+  policy: RunPolicy,
+  { lastLossMs, groups = [], erased }: { lastLossMs?: number | undefined; groups?: readonly GroupLabel[]; erased?: boolean },
+): Desired {
   const { attributes } = record;
+  const { productHandle, groupPlans } = policy;
+  const lost = intentOf(record) === 'active' ? lostFamilies(record, policy, lastLossMs) : undefined;
   const from = notBefore(record, policy, lastLossMs);
   return {
     ...(from === undefined ? {} : { notBefore: from }),
@@ -152,10 +168,13 @@ export function desiredOf(record: UserRecord, policy: RunPolicy, lastLossMs: num
     intent: intentOf(record),
     left: record.leave !== undefined,
     mapped: mapUser(attributes),
-    productHandle: policy.productHandle,
+    products: wantedProducts(groups, groupPlans, productHandle),
+    plans: familiesOf(groupPlans, productHandle),
+    ...(lost === undefined ? {} : { lost }),
     policy: policy.policy,
     corroboration: [attributes.userName, ...emailsOf(attributes)].map(foldEmail),
     reference: record.reference,
+    ...(erased === true ? { erased } : {}),
     mark: `scim-${record.id}-`,
   };
 }

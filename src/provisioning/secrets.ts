@@ -29,6 +29,8 @@ export interface SecretsParts {
   /** Reads the whole configuration anew. @throws ConfigError */
   reread: () => Config;
   sites: readonly Keyed[];
+  /** What signs access tokens for all sites, where there is such a key. */
+  signingKey?: Secret | undefined;
   logger: Logger;
 }
 
@@ -63,11 +65,13 @@ export class Secrets {
   async #once(): Promise<void> {
     const fresh = this.#read();
     if (fresh === undefined) return;
+    this.#replace({}, 'OAUTH_SIGNING_KEY', this.#parts.signingKey, fresh.oauth.signingKey);
     for (const site of this.#parts.sites) {
       const now = fresh.sites.find(({ key }) => key === site.config.key);
       if (now === undefined) continue;
-      this.#replace(site, 'SCIM_TOKEN', site.config.scimToken, now.scimToken);
-      this.#replace(site, 'MAXIO_WEBHOOK_KEY', site.config.webhookKey, now.webhookKey);
+      const of = { site: site.config.key };
+      this.#replace(of, 'SCIM_TOKEN', site.config.scimToken, now.scimToken);
+      this.#replace(of, 'MAXIO_WEBHOOK_KEY', site.config.webhookKey, now.webhookKey);
       await this.#takeKey(site, now.apiKey);
     }
   }
@@ -86,10 +90,11 @@ export class Secrets {
     }
   }
 
-  #replace({ config }: Keyed, setting: string, used: Secret | undefined, fresh: Secret | undefined): void {
+  #replace(of: { site?: string }, setting: string, used: Secret | undefined, fresh: Secret | undefined): void {
     if (used === undefined || fresh === undefined || used.reveal() === fresh.reveal()) return;
     used.replace(fresh.reveal());
-    this.#parts.logger.info({ site: config.key, setting }, 'a secret was replaced');
+    for (const text of fresh.hidden) used.hide(text);
+    this.#parts.logger.info({ ...of, setting }, 'a secret was replaced');
   }
 
   async #takeKey(site: Keyed, fresh: Secret): Promise<void> {

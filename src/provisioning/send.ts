@@ -5,8 +5,8 @@ import type { Json } from '../scim/types.ts';
 import type { ActParts } from './act.ts';
 import { subscriptionReference } from './ghosts.ts';
 import { confirm, presentFields } from './mapping.ts';
-import type { Seen, Step } from './plan-types.ts';
-import { cancellationMessage, linkCreated, rememberNew, updateRemembered } from './remember.ts';
+import type { Sale, Seen, Step } from './plan-types.ts';
+import { cancellationMessage, linkCreated, rememberNew, updateRemembered, withProduct } from './remember.ts';
 import type { Run } from './run.ts';
 
 export interface Answer {
@@ -36,8 +36,7 @@ export async function send(run: Run, step: Step, parts: SendParts): Promise<Answ
       const sent = presentFields(mapped);
       const { customer, subscription } = await client.createSubscription(
         {
-          productHandle: step.productHandle,
-          paymentCollectionMethod: parts.paymentCollectionMethod,
+          ...saleOf(step, parts),
           reference: subscriptionReference(mark, token),
           customer: { kind: 'new', reference: run.record.reference, fields: sent },
         },
@@ -52,8 +51,7 @@ export async function send(run: Run, step: Step, parts: SendParts): Promise<Answ
     case 'create-subscription': {
       const { subscription } = await client.createSubscription(
         {
-          productHandle: step.productHandle,
-          paymentCollectionMethod: parts.paymentCollectionMethod,
+          ...saleOf(step, parts),
           reference: subscriptionReference(mark, token),
           customer: { kind: 'existing', id: step.customerId },
         },
@@ -82,6 +80,14 @@ export async function send(run: Run, step: Step, parts: SendParts): Promise<Answ
   }
 }
 
+function saleOf({ productHandle, pricePointHandle, paymentCollectionMethod }: Sale, site: SendParts) {
+  return {
+    productHandle,
+    ...(pricePointHandle === undefined ? {} : { pricePointHandle }),
+    paymentCollectionMethod: paymentCollectionMethod ?? site.paymentCollectionMethod,
+  };
+}
+
 type LifecycleStep = Extract<Step, { target: string }>;
 
 async function sendLifecycle(run: Run, step: LifecycleStep, parts: SendParts): Promise<Answer> {
@@ -90,6 +96,8 @@ async function sendLifecycle(run: Run, step: LifecycleStep, parts: SendParts): P
   switch (step.kind) {
     case 'cancel':
       return changed(step, await client.cancelSubscription(step.target, cancellationMessage(id, generation, token), signal));
+    case 'change-product':
+      return changed(step, await client.changeProduct(step.target, step, signal));
     case 'hold':
       return changed(step, await client.hold(step.target, signal));
     case 'resume':
@@ -108,8 +116,14 @@ async function sendLifecycle(run: Run, step: LifecycleStep, parts: SendParts): P
 /** The answer carries the subscription as it now is. */
 function changed(step: LifecycleStep, subscription: Subscription): Answer {
   return {
-    link: (link) => link && remember(link, step, subscription.state),
-    audit: { state: subscription.state, updatedAt: subscription.updatedAt },
+    link: (link) =>
+      link &&
+      updateRemembered(remember(link, step, subscription.state), step.target, (known) => withProduct(known, subscription)),
+    audit: {
+      state: subscription.state,
+      ...(step.kind === 'change-product' ? { product: subscription.productHandle ?? null } : {}),
+      updatedAt: subscription.updatedAt,
+    },
     see: (seen) => replaceSeen(seen, step.target, () => subscription),
   };
 }

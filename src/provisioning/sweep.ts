@@ -11,10 +11,6 @@ import type { Bells } from './queue.ts';
 const DIRTY_AGE_MS = 3_000;
 const INTERVAL_MS = 2_000;
 const BATCH = 500;
-/** As long as an auditor may ask; nothing exports the trail yet, so Redis is where it is kept. */
-const AUDIT_KEEP_MS = 400 * 24 * 3_600_000;
-/** Turns between two trimmings of the audit trail: about an hour. */
-const TRIM_TURNS = 1_800;
 
 export interface SweepParts {
   site: string;
@@ -31,7 +27,6 @@ export class Sweep {
   #timer: NodeJS.Timeout | undefined;
   #from: SweepFrom = { everybody: 0, leavers: 0 };
   #closed = false;
-  #turns = 0;
 
   constructor(parts: SweepParts) {
     this.#parts = parts;
@@ -63,8 +58,6 @@ export class Sweep {
     this.#parts.beat();
     try {
       await this.sweepOnce();
-      if (this.#turns % TRIM_TURNS === 0) await this.#parts.runs.trimAudit(AUDIT_KEEP_MS);
-      this.#turns += 1;
     } catch (error) {
       this.#parts.logger.debug({ err: error, site: this.#parts.site }, 'the sweep found no Redis and tries again');
     }

@@ -41,6 +41,8 @@ export interface SubscriptionRow {
   id: number;
   customerId: number;
   productId: number;
+  /** One that a merchant has named; null for the default of the product. */
+  pricePointId: number | null;
   /** An open string: staff edits may set states that the API has not documented. */
   state: string;
   previousState: string;

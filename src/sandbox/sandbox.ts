@@ -2,7 +2,7 @@
  * Owns putting a sandbox together: one Maxio site in memory, on one loopback port, with its control plane beside it.
  * Refuses to be durable or shared: it is for the demo, for tests and for trying things out, and forgets everything when it ends.
  */
-import { buildCatalogue, defaultProducts, type ProductSpec } from './catalogue.ts';
+import { buildCatalogue, buildPricePoints, defaultProducts, type ProductSpec } from './catalogue.ts';
 import { Clock, formatMoment } from './clock.ts';
 import { addControl } from './control.ts';
 import { Delays } from './delays.ts';
@@ -52,6 +52,9 @@ const CATALOGUE_FROM_MS = Date.UTC(2024, 0, 15, 17);
 /** Starts a sandbox and answers when it is listening. Throws when the port is taken, or ZodError for an unknown setting. */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const settings = settingsSchema.parse({ ...defaultSettings, ...options.settings });
+  const specs = options.products ?? defaultProducts;
+  const builtAt = formatMoment(CATALOGUE_FROM_MS, settings.utcOffsetMinutes);
+  const products = buildCatalogue(specs, builtAt);
   const site: Site = {
     store: new Store(
       (reference) => (settings.caseInsensitiveReference ? reference.toLowerCase() : reference),
@@ -64,7 +67,8 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     ),
     clock: new Clock(),
     settings,
-    products: buildCatalogue(options.products ?? defaultProducts, formatMoment(CATALOGUE_FROM_MS, settings.utcOffsetMinutes)),
+    products,
+    pricePoints: buildPricePoints(specs, products, builtAt),
     id: options.siteId ?? 1,
     subdomain: options.subdomain ?? 'acme',
     test: options.test ?? true,

@@ -3,7 +3,7 @@
  * Refuses to know HTTP: slots, faults, authentication and the ledger lie around the operations, not in them.
  */
 import type { Answer } from './answers.ts';
-import type { Product } from './catalogue.ts';
+import type { PricePoint, Product } from './catalogue.ts';
 import type { Clock } from './clock.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './settings.ts';
@@ -17,6 +17,7 @@ export interface Site {
   readonly clock: Clock;
   readonly settings: Settings;
   readonly products: readonly Product[];
+  readonly pricePoints: readonly PricePoint[];
   id: number;
   readonly subdomain: string;
   readonly test: boolean;

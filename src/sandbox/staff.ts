@@ -92,8 +92,10 @@ function changeSubscription(site: Site, edit: SubscriptionEdit): Touched {
   site.store.changeSubscription(row, (changing) => {
     changing.updatedMs = nowMs;
     if (edit.do === 'edit-subscription') Object.assign(changing, known(changing, edit.changes));
-    else if (edit.do === 'move-product') changing.productId = productNamed(site, edit.product);
-    else if (edit.do === 'end-subscription-later') endLater(changing, nowMs);
+    else if (edit.do === 'move-product') {
+      changing.productId = productNamed(site, edit.product);
+      changing.pricePointId = null;
+    } else if (edit.do === 'end-subscription-later') endLater(changing, nowMs);
     else if (edit.do === 'hold-subscription') holdAt(changing, nowMs, null);
     else if (edit.do === 'renew-subscription') startPeriod(site, changing, nowMs);
     else {

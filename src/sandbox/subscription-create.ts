@@ -5,7 +5,7 @@
  */
 import { type Answer, blankRoot, CUSTOMER_NEEDED, noPaymentMethod, ok, REFERENCE_TAKEN, refused } from './answers.ts';
 import { startPeriod, startTrial } from './billing.ts';
-import type { Product } from './catalogue.ts';
+import type { PricePoint, Product } from './catalogue.ts';
 import { dayOfMonth, parseInstant } from './clock.ts';
 import { customerProblems, newCustomer, readCustomerFields, unknownAttributes } from './customer-rules.ts';
 import type { CustomerRow, SubscriptionRow } from './rows.ts';
@@ -23,11 +23,24 @@ export function chooseProduct(site: Site, sent: Sent): Product | string {
   const handle = asText(sent.product_handle);
   if (handle !== undefined && handle !== null) {
     const known = site.products.find((product) => product.handle === handle);
+    // Whoever has an archived product keeps it; nobody else gets it.
+    if (known?.archived_at) return `Product with API Handle '${handle}' is archived.`;
     return known ?? `Product with API Handle '${handle}' does not exist for this site.`;
   }
   const id = asText(sent.product_id);
   if (id === undefined || id === null) return 'A Product must be specified for the subscription to be valid.';
   return site.products.find((product) => String(product.id) === id) ?? `Product with ID '${id}' does not exist for this site.`;
+}
+
+/** Finds the price point of a body, null for the default one; answers the sentence of the refusal when the product has no such price point. */
+export function choosePricePoint(site: Site, product: Product, sent: Sent): PricePoint | null | string {
+  const [handle, id] = [asText(sent.product_price_point_handle), asText(sent.product_price_point_id)];
+  if (!handle && !id) return null;
+  if (id === String(product.default_product_price_point_id) || handle === product.product_price_point_handle) return null;
+  const found = site.pricePoints.find(
+    (each) => each.product_id === product.id && (handle ? each.handle === handle : String(each.id) === id),
+  );
+  return found ?? 'Product Price Point: could not be found.';
 }
 
 function chooseCustomer(site: Site, sent: Sent): ChosenCustomer {
@@ -94,13 +107,16 @@ const create: Operation = (site, { body }) => {
   const sent = rootOf(body, 'subscription');
   if (!sent) return blankRoot('subscription');
   const product = chooseProduct(site, sent);
+  const point = typeof product === 'string' ? null : choosePricePoint(site, product, sent);
   const customer = chooseCustomer(site, sent);
   const problems = [
     ...(typeof product === 'string' ? [product] : []),
+    ...(typeof point === 'string' ? [point] : []),
     ...('problems' in customer ? customer.problems : []),
     ...otherProblems(site, sent),
   ];
-  if (typeof product === 'string' || 'problems' in customer || problems.length > 0) return refused(...problems);
+  if (typeof product === 'string' || typeof point === 'string' || 'problems' in customer || problems.length > 0)
+    return refused(...problems);
 
   const nowMs = site.clock.nowMs();
   const offset = site.settings.utcOffsetMinutes;
@@ -113,7 +129,8 @@ const create: Operation = (site, { body }) => {
   const deferred = asFlag(sent.defer_signup);
   const method = chooseMethod(site, sent) ?? 'automatic';
   const hasProfile = paymentProfileOf(sent);
-  const obstacle = moneyObstacle(product, method, hasProfile, firstBillingMs === null && signupMs === null && !deferred);
+  const sold = point === null ? product : { ...product, price_in_cents: point.price_in_cents };
+  const obstacle = moneyObstacle(sold, method, hasProfile, firstBillingMs === null && signupMs === null && !deferred);
   if (obstacle) {
     if ('fresh' in customer && site.settings.failedSignupKeepsCustomer)
       site.store.addCustomer(newCustomer(customer.fresh, nowMs));
@@ -125,6 +142,7 @@ const create: Operation = (site, { body }) => {
     ...blankSubscription(nowMs, dayOfMonth(nowMs, offset)),
     customerId: owner.id,
     productId: product.id,
+    pricePointId: point?.id ?? null,
     reference: asText(sent.reference) || null,
     collectionMethod: method,
     hasPaymentProfile: hasProfile === true,
@@ -139,6 +157,7 @@ const create: Operation = (site, { body }) => {
 /** Builds the row of a subscription that has not begun. */
 export function blankSubscription(nowMs: number, anchorDay: number): Omit<SubscriptionRow, 'id' | 'customerId' | 'productId'> {
   return {
+    pricePointId: null,
     state: 'pending',
     previousState: 'active',
     reference: null,

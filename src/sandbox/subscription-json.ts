@@ -3,16 +3,27 @@
  * Refuses to show cards: none are kept, so the card keys are left out as Maxio leaves them out without one.
  * Answers to the subscription object of developers.maxio.com.
  */
+import type { Product } from './catalogue.ts';
 import { formatInstant, formatMoment } from './clock.ts';
 import { embeddedCustomerJson } from './customer-json.ts';
 import type { SubscriptionRow } from './rows.ts';
 import type { Site } from './site.ts';
 
-/** Finds the product of a subscription, which exists because a catalogue never changes. */
-export function productOf(site: Site, row: SubscriptionRow) {
+/** Finds the product of a subscription as its price point sells it; it exists because a catalogue never changes. */
+export function productOf(site: Site, row: SubscriptionRow): Product {
   const product = site.products.find(({ id }) => id === row.productId);
   if (!product) throw new Error(`subscription ${row.id} has a product that is not in the catalogue`);
-  return product;
+  const point = row.pricePointId === null ? undefined : site.pricePoints.find(({ id }) => id === row.pricePointId);
+  if (!point) return product;
+  return {
+    ...product,
+    price_in_cents: point.price_in_cents,
+    interval: point.interval,
+    interval_unit: point.interval_unit,
+    product_price_point_id: point.id,
+    product_price_point_name: point.name,
+    product_price_point_handle: point.handle,
+  };
 }
 
 /** What the sandbox never fills: coupons, scheduled products, credits, groups. */
@@ -22,7 +33,6 @@ const UNUSED = {
   next_product_handle: null,
   next_product_price_point_id: null,
   snap_day: null,
-  product_price_point_type: 'default',
   locale: null,
   currency: 'USD',
   signup_payment_id: null,
@@ -70,6 +80,7 @@ export function subscriptionJson(site: Site, row: SubscriptionRow) {
     reason_code: row.reasonCode,
     payment_collection_method: row.collectionMethod,
     product_price_point_id: product.product_price_point_id,
+    product_price_point_type: row.pricePointId === null ? 'default' : 'catalog',
     receives_invoice_emails: row.receivesInvoiceEmails,
     net_terms: row.netTerms,
     reference: row.reference,

@@ -7,7 +7,7 @@ import { blankRoot, notFound, ok, REFERENCE_TAKEN, refused } from './answers.ts'
 import { parseInstant } from './clock.ts';
 import type { SubscriptionRow } from './rows.ts';
 import { asFlag, asInteger, asText, type Call, type Operation, type Route, rootOf, type Site } from './site.ts';
-import { chooseMethod, chooseProduct } from './subscription-create.ts';
+import { chooseMethod, choosePricePoint, chooseProduct } from './subscription-create.ts';
 import { productOf, subscriptionEnvelope, subscriptionJson } from './subscription-json.ts';
 
 /** Finds the subscription that a path names. */
@@ -38,8 +38,13 @@ const update: Operation = (site, call) => {
   const sent = rootOf(call.body, 'subscription');
   if (!sent) return blankRoot('subscription');
   const changesProduct = sent.product_handle !== undefined || sent.product_id !== undefined;
+  if (asFlag(sent.product_change_delayed)) return refused('A delayed product change is not something this sandbox does.');
   const product = changesProduct ? chooseProduct(site, sent) : productOf(site, row);
   if (typeof product === 'string') return refused(product);
+  const changesPrice =
+    changesProduct || sent.product_price_point_handle !== undefined || sent.product_price_point_id !== undefined;
+  const point = changesPrice ? choosePricePoint(site, product, sent) : undefined;
+  if (typeof point === 'string') return refused(point);
   const method = sent.payment_collection_method === undefined ? row.collectionMethod : chooseMethod(site, sent);
   if (method === undefined) return refused('Payment collection method: is not included in the list.');
   const reference = asText(sent.reference);
@@ -48,7 +53,9 @@ const update: Operation = (site, call) => {
   }
   const nextBillingMs = parseInstant(sent.next_billing_at, site.settings.utcOffsetMinutes);
   site.store.changeSubscription(row, (changing) => {
+    // Nothing is charged and no date moves: the new price is that of the next period.
     changing.productId = product.id;
+    if (point !== undefined) changing.pricePointId = point?.id ?? null;
     changing.collectionMethod = method;
     if (reference !== undefined) changing.reference = reference || null;
     if (nextBillingMs !== undefined) changing.periodEndsMs = nextBillingMs;

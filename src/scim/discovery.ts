@@ -1,27 +1,46 @@
 /**
  * Owns what the service says about itself: /ServiceProviderConfig, /ResourceTypes, /Schemas. All of it is derived from the attribute
  * table and the limits in code, so that it cannot promise what is not built. Refuses to know addresses: the base URL is given.
- * RFC 7644 §4, RFC 7643 §5-§7.
+ * RFC 7644 §4, RFC 7643 §5-§7, RFC 9865 §4 (pagination).
  */
+import { BULK_LIMITS } from './bulk-limits.ts';
+import { CURSOR_TIMEOUT_SECONDS } from './cursor.ts';
 import { notFound } from './error.ts';
 import { LIST_LIMITS, listResponse } from './list.ts';
-import { type Attribute, SCHEMAS, type Schema } from './schema.ts';
-import { CORE_USER, ENTERPRISE_USER, type JsonObject } from './types.ts';
+import { type Attribute, RESOURCE_TYPES, type ResourceType, type Schema } from './schema.ts';
+import type { JsonObject } from './types.ts';
 
 const PROVIDER_CONFIG_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig';
 const RESOURCE_TYPE_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType';
 const SCHEMA_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema';
+const OAUTH = {
+  type: 'oauth2',
+  name: 'OAuth 2.0 client credentials',
+  description: 'An access token from /oauth/token, for a client secret or a signed assertion. It names the Maxio site.',
+  specUri: 'https://www.rfc-editor.org/info/rfc6749',
+  primary: false,
+};
+const SCHEMAS: readonly Schema[] = RESOURCE_TYPES.flatMap((type) => type.schemas);
 
-/** Describes what the service supports. `baseUrl` is the SCIM base, such as `https://scim.example.com/scim/v2`. */
-export function serviceProviderConfig(baseUrl: string): JsonObject {
+/** Describes what the service supports. `baseUrl` is the SCIM base, such as `https://scim.example.com/scim/v2`; `oauth`: access tokens are given out. */
+export function serviceProviderConfig(baseUrl: string, { oauth = false }: { oauth?: boolean } = {}): JsonObject {
   return {
     schemas: [PROVIDER_CONFIG_SCHEMA],
     patch: { supported: true },
-    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    bulk: { ...BULK_LIMITS },
     filter: { supported: true, maxResults: LIST_LIMITS.maxCount },
     changePassword: { supported: false },
-    sort: { supported: false },
-    etag: { supported: false },
+    sort: { supported: true },
+    etag: { supported: true },
+    // By index unless asked otherwise: that is what clients of RFC 7644 do.
+    pagination: {
+      cursor: true,
+      index: true,
+      defaultPaginationMethod: 'index',
+      defaultPageSize: LIST_LIMITS.defaultCount,
+      maxPageSize: LIST_LIMITS.maxCount,
+      cursorTimeout: CURSOR_TIMEOUT_SECONDS,
+    },
     authenticationSchemes: [
       {
         type: 'oauthbearertoken',
@@ -30,6 +49,7 @@ export function serviceProviderConfig(baseUrl: string): JsonObject {
         specUri: 'https://www.rfc-editor.org/info/rfc6750',
         primary: true,
       },
+      ...(oauth ? [OAUTH] : []),
     ],
     meta: { resourceType: 'ServiceProviderConfig', location: `${trimmed(baseUrl)}/ServiceProviderConfig` },
   };
@@ -37,13 +57,17 @@ export function serviceProviderConfig(baseUrl: string): JsonObject {
 
 /** Lists the resource types. */
 export function resourceTypes(baseUrl: string): JsonObject {
-  return listResponse([userType(baseUrl)], { totalResults: 1, startIndex: 1 });
+  return listResponse(
+    RESOURCE_TYPES.map((type) => typeResource(baseUrl, type)),
+    { totalResults: RESOURCE_TYPES.length, startIndex: 1 },
+  );
 }
 
 /** Describes one resource type by its id. Throws ScimError 404. */
 export function resourceType(baseUrl: string, id: string): JsonObject {
-  if (id !== 'User') throw notFound(id);
-  return userType(baseUrl);
+  const type = RESOURCE_TYPES.find(({ name }) => name === id);
+  if (type === undefined) throw notFound(id);
+  return typeResource(baseUrl, type);
 }
 
 /** Lists the schemas with every attribute the service keeps. */
@@ -61,16 +85,19 @@ export function schema(baseUrl: string, urn: string): JsonObject {
   return schemaResource(baseUrl, found);
 }
 
-function userType(baseUrl: string): JsonObject {
+function typeResource(
+  baseUrl: string,
+  { name, endpoint, description, schemas: [core, ...extensions] }: ResourceType,
+): JsonObject {
   return {
     schemas: [RESOURCE_TYPE_SCHEMA],
-    id: 'User',
-    name: 'User',
-    endpoint: '/Users',
-    description: SCHEMAS[0].description,
-    schema: CORE_USER,
-    schemaExtensions: [{ schema: ENTERPRISE_USER, required: false }],
-    meta: { resourceType: 'ResourceType', location: `${trimmed(baseUrl)}/ResourceTypes/User` },
+    id: name,
+    name,
+    endpoint,
+    description,
+    schema: core.urn,
+    ...(extensions.length === 0 ? {} : { schemaExtensions: extensions.map(({ urn }) => ({ schema: urn, required: false })) }),
+    meta: { resourceType: 'ResourceType', location: `${trimmed(baseUrl)}/ResourceTypes/${name}` },
   };
 }
 

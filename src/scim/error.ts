@@ -8,7 +8,7 @@ import type { JsonObject } from './types.ts';
 const ERROR_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:Error';
 const ECHO_LENGTH_MAX = 64;
 
-/** The keywords of RFC 7644 table 9. */
+/** The keywords of RFC 7644 table 9, and those of RFC 9865 for cursors. */
 export type ScimType =
   | 'invalidFilter'
   | 'tooMany'
@@ -19,7 +19,10 @@ export type ScimType =
   | 'noTarget'
   | 'invalidValue'
   | 'invalidVers'
-  | 'sensitive';
+  | 'sensitive'
+  | 'invalidCursor'
+  | 'expiredCursor'
+  | 'invalidCount';
 
 export class ScimError extends Error {
   readonly status: number;
@@ -78,6 +81,14 @@ export function notFound(id: string): ScimError {
 /** Builds the 409 for a userName or externalId that somebody else has. */
 export function uniqueness(detail: string): ScimError {
   return new ScimError(409, detail, 'uniqueness');
+}
+
+/** Builds the 412 for a write that was decided on a version which has since been changed. */
+export function stale(): ScimError {
+  return new ScimError(
+    412,
+    'The resource has changed since that version. Read it again and repeat the change on what it is now.',
+  );
 }
 
 /** Builds the 413 for a request or a resource above a size limit. */

@@ -6,7 +6,7 @@
 import { echo, invalidSyntax, invalidValue } from './error.ts';
 import { isUnsafeName } from './json.ts';
 
-const DEPTH_MAX = 16;
+export const DEPTH_MAX = 16;
 const KEYS_MAX = 1_000;
 const ELEMENTS_MAX = 10_000;
 
@@ -16,8 +16,15 @@ interface Level {
   elements: number;
 }
 
+export interface JsonLimits {
+  /** In one list; more only where a whole group may be sent. */
+  elementsMax?: number | undefined;
+  /** Levels; more only where whole resources stand inside of a message. */
+  depthMax?: number | undefined;
+}
+
 /** Scans JSON text; throws ScimError 400 invalidSyntax or invalidValue when a limit is passed or a key is repeated. */
-export function scanJson(text: string): void {
+export function scanJson(text: string, { elementsMax = ELEMENTS_MAX, depthMax = DEPTH_MAX }: JsonLimits = {}): void {
   const levels: Level[] = [];
   let at = 0;
   while (at < text.length) {
@@ -29,26 +36,26 @@ export function scanJson(text: string): void {
       at = end;
       continue;
     }
-    if (character === '{' || character === '[') openLevel(levels, character);
+    if (character === '{' || character === '[') openLevel(levels, character, depthMax);
     else if (character === '}' || character === ']') levels.pop();
-    else if (character === ',') countElement(levels.at(-1));
+    else if (character === ',') countElement(levels.at(-1), elementsMax);
     at += 1;
   }
 }
 
-function openLevel(levels: Level[], bracket: string): void {
-  if (levels.length >= DEPTH_MAX) {
+function openLevel(levels: Level[], bracket: string, depthMax: number): void {
+  if (levels.length >= depthMax) {
     throw invalidSyntax(
-      `The JSON is nested deeper than ${DEPTH_MAX} levels. No SCIM resource needs that; check the attribute mapping.`,
+      `The JSON is nested deeper than ${depthMax} levels. No SCIM resource needs that; check the attribute mapping.`,
     );
   }
   levels.push({ keys: bracket === '{' ? new Set() : undefined, elements: 1 });
 }
 
-function countElement(level: Level | undefined): void {
+function countElement(level: Level | undefined, elementsMax: number): void {
   if (level === undefined || level.keys !== undefined) return;
   level.elements += 1;
-  if (level.elements > ELEMENTS_MAX) throw invalidValue(`A list has more than ${ELEMENTS_MAX} values. Send fewer.`);
+  if (level.elements > elementsMax) throw invalidValue(`A list has more than ${elementsMax} values. Send fewer.`);
 }
 
 function addKey(keys: Set<string>, literal: string): void {

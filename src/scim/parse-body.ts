@@ -6,7 +6,7 @@
 import { parse } from 'secure-json-parse';
 import { echo, invalidSyntax, invalidValue } from './error.ts';
 import { isObject } from './json.ts';
-import { scanJson } from './json-scan.ts';
+import { type JsonLimits, scanJson } from './json-scan.ts';
 import type { Json, JsonObject } from './types.ts';
 
 const DECODER = new TextDecoder('utf-8', { fatal: true });
@@ -14,10 +14,10 @@ const DECODER = new TextDecoder('utf-8', { fatal: true });
 const CONTROL = /(?![\t\n\r])\p{Cc}/u;
 
 /** Parses a request body; a byte order mark is accepted. Throws ScimError 400 invalidSyntax or invalidValue. */
-export function parseBody(bytes: Uint8Array): JsonObject {
+export function parseBody(bytes: Uint8Array, limits: JsonLimits = {}): JsonObject {
   const text = decode(bytes);
   if (text.trim() === '') throw invalidSyntax('The request has no body. Send a JSON object.');
-  scanJson(text);
+  scanJson(text, limits);
   const body = parseJson(text);
   if (!isObject(body)) throw invalidSyntax('The body must be a JSON object, not a list, a text or a number.');
   checkValues(body);

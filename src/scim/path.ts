@@ -8,7 +8,7 @@ import { compileElementFilter } from './filter/compile.ts';
 import { filterLimitBreach } from './filter/normalise.ts';
 import type { Filter } from './filter/types.ts';
 import { hasUnsafeSegment } from './json.ts';
-import { findSubAttribute, type Reference, resolveName } from './schema.ts';
+import { findSubAttribute, type Reference, type ResourceType, resolveName, USER } from './schema.ts';
 
 const LENGTH_MAX = 2_048;
 
@@ -21,13 +21,13 @@ export interface PatchPath extends Reference {
  * Parses a path. `urns` are schema URNs that may stand in it although we do not know them.
  * Throws ScimError 400 invalidPath, or invalidFilter for what stands between square brackets.
  */
-export function parsePath(text: string, urns: readonly string[] = []): PatchPath {
+export function parsePath(text: string, urns: readonly string[] = [], type: ResourceType = USER): PatchPath {
   const path = text.trim();
   if (path.length > LENGTH_MAX) throw invalidPath(`The path is longer than ${LENGTH_MAX} characters.`);
   const bracket = path.indexOf('[');
   const name = bracket === -1 ? path : path.slice(0, bracket);
   if (hasUnsafeSegment(name)) throw malformed(name);
-  const reference = resolveName(name, urns);
+  const reference = resolveName(name, urns, type);
   if (reference === undefined) throw malformed(name);
   return bracket === -1 ? reference : withFilter(reference, path, bracket);
 }

@@ -4,8 +4,8 @@
  */
 import { echo, invalidValue } from './error.ts';
 import { findKey, isObject } from './json.ts';
-import { findAttribute, isUri, resolveName } from './schema.ts';
-import { CORE_USER, type Json, type JsonObject, type UserAttributes } from './types.ts';
+import { coreOf, findAttribute, isUri, type ResourceType, resolveName, USER } from './schema.ts';
+import type { Json, JsonObject } from './types.ts';
 
 const NAMES_MAX = 200;
 
@@ -20,16 +20,24 @@ export interface ResourceMeta {
   location: string;
   created: string;
   lastModified: string;
+  /** Equal to the ETag header (RFC 7644 §3.14); left out where nobody will see it. */
+  version?: string;
 }
 
 /** Builds the resource as it leaves: `schemas` names the extensions that have values. */
-export function toResource(attributes: UserAttributes, meta: ResourceMeta): JsonObject {
+export function toResource(attributes: JsonObject, meta: ResourceMeta, type: ResourceType = USER): JsonObject {
   const extensions = Object.keys(attributes).filter((key) => isUri(key) && isObject(attributes[key]));
   return {
-    schemas: [CORE_USER, ...extensions],
+    schemas: [coreOf(type), ...extensions],
     id: meta.id,
     ...attributes,
-    meta: { resourceType: 'User', created: meta.created, lastModified: meta.lastModified, location: meta.location },
+    meta: {
+      resourceType: type.name,
+      created: meta.created,
+      lastModified: meta.lastModified,
+      location: meta.location,
+      ...(meta.version === undefined ? {} : { version: meta.version }),
+    },
   };
 }
 
@@ -61,52 +69,84 @@ function refuseBoth(wanted: Wanted): void {
 }
 
 /** Reduces a resource to what was asked for; `id` and `schemas` always stay. Names that mean nothing are ignored. Throws ScimError 400 when both lists are given. */
-export function project(resource: JsonObject, wanted: Wanted): JsonObject {
+export function project(resource: JsonObject, wanted: Wanted, type: ResourceType = USER): JsonObject {
   refuseBoth(wanted);
-  if (wanted.attributes !== undefined) return include(resource, wanted.attributes);
-  return wanted.excludedAttributes === undefined ? resource : exclude(resource, wanted.excludedAttributes);
+  if (wanted.attributes !== undefined) return include(resource, wanted.attributes, type);
+  return wanted.excludedAttributes === undefined ? resource : exclude(resource, wanted.excludedAttributes, type);
+}
+
+/**
+ * Tells which parts of a resource an answer will show, so that nobody reads what is thrown away: an attribute of the core schema or a part of it
+ * (`members.display`), or the URN of an extension that is returned on request.
+ */
+export function shows(wanted: Wanted, type: ResourceType = USER): (part: string) => boolean {
+  const included = placesOf(wanted.attributes, type);
+  const excluded = placesOf(wanted.excludedAttributes, type) ?? [];
+  return (part) => {
+    if (isUri(part)) return included?.some((place) => place === part || place.startsWith(`${part}.`)) === true;
+    if (included === undefined) return !excluded.some((place) => part === place || part.startsWith(`${place}.`));
+    return included.some(
+      (place) => place === '' || part === place || part.startsWith(`${place}.`) || place.startsWith(`${part}.`),
+    );
+  };
+}
+
+/** Each name as its steps joined by dots; the core schema itself is the empty place. */
+function placesOf(names: readonly string[] | undefined, type: ResourceType): string[] | undefined {
+  return names?.flatMap((name) => {
+    const reference = resolveName(name, [], type);
+    if (reference === undefined) return [];
+    const { urn, attribute, sub } = reference;
+    return [[urn === coreOf(type) ? undefined : urn, attribute, sub].filter((step) => step !== undefined).join('.')];
+  });
+}
+
+/** The places of all names, each once however often and in whichever way it is named: a list may have 50,000 elements to look into. */
+function placesIn(resource: JsonObject, names: readonly string[], type: ResourceType): string[][] {
+  const places = new Map<string, string[]>();
+  for (const name of names) {
+    const steps = stepsOf(resource, name, type);
+    if (steps !== undefined) places.set(JSON.stringify(steps), steps);
+  }
+  return [...places.values()];
 }
 
 /** Keys from the resource down to what a name means; undefined when the resource has no such thing. */
-function stepsOf(resource: JsonObject, name: string): string[] | undefined {
-  const reference = resolveName(name, Object.keys(resource).filter(isUri));
+function stepsOf(resource: JsonObject, name: string, type: ResourceType): string[] | undefined {
+  const reference = resolveName(name, Object.keys(resource).filter(isUri), type);
   if (reference === undefined) return undefined;
-  const { urn, attribute, sub } = reference;
+  const { urn, attribute, definition, sub, subDefinition } = reference;
+  // Of what only we write, all parts are in the table.
+  const isOurs = definition?.subAttributes?.every(({ mutability }) => mutability !== 'readWrite') === true;
+  if (isOurs && sub !== undefined && subDefinition === undefined) return undefined;
   const names = [
-    ...(urn === CORE_USER ? [] : [urn]),
+    ...(urn === coreOf(type) ? [] : [urn]),
     ...(attribute === undefined ? [] : [attribute]),
     ...(sub === undefined ? [] : [sub]),
   ];
   return names.length === 0 ? undefined : names;
 }
 
-function include(resource: JsonObject, names: readonly string[]): JsonObject {
+function include(resource: JsonObject, names: readonly string[], type: ResourceType): JsonObject {
   let result: JsonObject = {};
   for (const key of Object.keys(resource)) if (isAlways(key)) result[key] = resource[key] ?? null;
-  for (const name of names) {
-    if (isCoreUrn(name)) result = { ...onlyCore(resource), ...result };
-    const steps = stepsOf(resource, name);
-    const part = steps === undefined ? undefined : pick(resource, steps);
+  if (names.some((name) => name.toLowerCase() === coreOf(type).toLowerCase())) result = { ...onlyCore(resource), ...result };
+  for (const steps of placesIn(resource, names, type)) {
+    const part = pick(resource, steps);
     if (part !== undefined) result = combine(result, part) as JsonObject;
   }
   return result;
 }
 
-function exclude(resource: JsonObject, names: readonly string[]): JsonObject {
+function exclude(resource: JsonObject, names: readonly string[], type: ResourceType): JsonObject {
   let result = resource;
-  for (const name of names) {
-    const steps = stepsOf(resource, name);
-    if (steps !== undefined) result = omit(result, steps);
-  }
+  for (const steps of placesIn(resource, names, type)) result = omit(result, steps);
   return result;
 }
 
+/** The same for every type: only common attributes are returned always. */
 function isAlways(key: string): boolean {
-  return findAttribute(CORE_USER, key)?.returned === 'always';
-}
-
-function isCoreUrn(name: string): boolean {
-  return name.toLowerCase() === CORE_USER.toLowerCase();
+  return findAttribute(coreOf(USER), key)?.returned === 'always';
 }
 
 function onlyCore(resource: JsonObject): JsonObject {

@@ -9,8 +9,8 @@ import { hasUnsafeSegment, isObject, isUnassigned } from './json.ts';
 import { type Attribute, findSubAttribute } from './schema.ts';
 import type { Json, JsonObject } from './types.ts';
 
-const NAME_LENGTH_MAX = 255;
-const EMAIL_LENGTH_MAX = 320;
+/** In characters. Entra ID allows 256 in the name of a group, so a label is longer than an id. */
+const LENGTH_MAX = { identifier: 255, opaque: 255, email: 320, label: 1_024, switch: 5 } as const;
 /** More values than any person has; keeps PATCH linear in practice. */
 export const ELEMENTS_MAX = 500;
 const DEPTH_MAX = 32;
@@ -101,12 +101,13 @@ function readSimple(raw: Json, definition: Attribute, label: string): Json | und
 function checkText(text: string, definition: Attribute, label: string): void {
   if (!text.isWellFormed()) throw invalidValue(`${label} is broken Unicode (half a surrogate pair). Correct it at its source.`);
   if (definition.rule === undefined) return;
-  const lengthMax = definition.rule === 'email' ? EMAIL_LENGTH_MAX : NAME_LENGTH_MAX;
+  const lengthMax = LENGTH_MAX[definition.rule];
   if (text.length > lengthMax) throw invalidValue(`${label} is longer than ${lengthMax} characters. Map a shorter attribute.`);
   if (CONTROL.test(text)) throw invalidValue(`${label} contains control characters or line breaks. Remove them at its source.`);
-  if (definition.rule !== 'identifier') return;
-  if (text.trim() === '') throw invalidValue(`${label} consists of spaces only. Map an attribute that every person has.`);
-  if (INVISIBLE.test(text)) {
+  if (definition.rule !== 'identifier' && definition.rule !== 'label') return;
+  if (text.trim() === '') throw invalidValue(`${label} consists of spaces only. Map an attribute that always has a value.`);
+  // Joined emoji of a group's name hold characters that are drawn as nothing.
+  if (definition.rule === 'identifier' && INVISIBLE.test(text)) {
     throw invalidValue(
       `${label} contains invisible or text-direction characters. Remove them at its source: such names cannot be told apart.`,
     );

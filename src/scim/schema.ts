@@ -6,8 +6,11 @@
 
 import { isUnsafeName } from './json.ts';
 import type { Attribute } from './schema/attribute.ts';
-import { COMMON_ATTRIBUTES, ENTERPRISE_ATTRIBUTES, USER_ATTRIBUTES } from './schema/user.ts';
-import { CORE_USER, ENTERPRISE_USER } from './types.ts';
+import { BILLING_ATTRIBUTES } from './schema/billing.ts';
+import { COMMON_ATTRIBUTES } from './schema/common.ts';
+import { GROUP_ATTRIBUTES } from './schema/group.ts';
+import { ENTERPRISE_ATTRIBUTES, USER_ATTRIBUTES } from './schema/user.ts';
+import { BILLING_USER, CORE_GROUP, CORE_USER, ENTERPRISE_USER } from './types.ts';
 
 export type { Attribute } from './schema/attribute.ts';
 
@@ -18,17 +21,55 @@ export interface Schema {
   attributes: readonly Attribute[];
 }
 
-/** The schemas of the User resource type, core first. */
-export const SCHEMAS: readonly [Schema, Schema] = [
-  { urn: CORE_USER, name: 'User', description: 'A person who becomes a Maxio customer.', attributes: USER_ATTRIBUTES },
-  { urn: ENTERPRISE_USER, name: 'EnterpriseUser', description: 'The person as an employee.', attributes: ENTERPRISE_ATTRIBUTES },
-];
+export interface ResourceType {
+  name: 'User' | 'Group';
+  endpoint: '/Users' | '/Groups';
+  description: string;
+  /** Core first. */
+  schemas: readonly [Schema, ...Schema[]];
+}
+
+export const USER: ResourceType = {
+  name: 'User',
+  endpoint: '/Users',
+  description: 'A person who becomes a Maxio customer.',
+  schemas: [
+    { urn: CORE_USER, name: 'User', description: 'A person who becomes a Maxio customer.', attributes: USER_ATTRIBUTES },
+    {
+      urn: ENTERPRISE_USER,
+      name: 'EnterpriseUser',
+      description: 'The person as an employee.',
+      attributes: ENTERPRISE_ATTRIBUTES,
+    },
+    {
+      urn: BILLING_USER,
+      name: 'BillingUser',
+      description: 'What is true of the person at Maxio.',
+      attributes: BILLING_ATTRIBUTES,
+    },
+  ],
+};
+
+export const GROUP: ResourceType = {
+  name: 'Group',
+  endpoint: '/Groups',
+  description: 'People who are provisioned together; a group may decide their plan.',
+  schemas: [{ urn: CORE_GROUP, name: 'Group', description: 'A group of people.', attributes: GROUP_ATTRIBUTES }],
+};
+
+export const RESOURCE_TYPES: readonly ResourceType[] = [USER, GROUP];
 
 const byName = (attributes: readonly Attribute[]) => new Map(attributes.map((row) => [row.name.toLowerCase(), row]));
-const TABLES = new Map<string, ReadonlyMap<string, Attribute>>([
-  [CORE_USER, byName([...COMMON_ATTRIBUTES, ...USER_ATTRIBUTES])],
-  [ENTERPRISE_USER, byName(ENTERPRISE_ATTRIBUTES)],
-]);
+type Table = ReadonlyMap<string, ReadonlyMap<string, Attribute>>;
+/** Each type knows its own schemas only: to a user the group schema is one extension of many that we do not know. */
+const TABLES: Readonly<Record<ResourceType['name'], Table>> = { User: tableOf(USER), Group: tableOf(GROUP) };
+
+function tableOf({ schemas: [core, ...extensions] }: ResourceType): Table {
+  return new Map([
+    [core.urn, byName([...COMMON_ATTRIBUTES, ...core.attributes])],
+    ...extensions.map(({ urn, attributes }) => [urn, byName(attributes)] as const),
+  ]);
+}
 
 const URI = /^(?:urn:|https?:\/\/)[\x21-\x7e]+$/i;
 const NAME = /^[A-Za-z$_][\w$-]*$/;
@@ -49,14 +90,25 @@ export function isUri(name: string): boolean {
   return URI.test(name);
 }
 
+/** Names the core schema of a type. */
+export function coreOf(type: ResourceType): string {
+  return type.schemas[0].urn;
+}
+
 /** Tells whether a URN is one whose attributes we know completely. */
-export function isKnownSchema(urn: string): boolean {
-  return TABLES.has(urn);
+export function isKnownSchema(urn: string, type: ResourceType = USER): boolean {
+  return TABLES[type.name].has(urn);
+}
+
+/** Tells whether clients may say nothing at all in a schema. */
+export function isReadOnlySchema(urn: string, type: ResourceType = USER): boolean {
+  const rows = type.schemas.find((row) => row.urn === urn)?.attributes ?? [];
+  return rows.length > 0 && rows.every(({ mutability }) => mutability === 'readOnly');
 }
 
 /** Finds an attribute of a schema, in any letter case. */
-export function findAttribute(urn: string, name: string): Attribute | undefined {
-  return TABLES.get(urn)?.get(name.toLowerCase());
+export function findAttribute(urn: string, name: string, type: ResourceType = USER): Attribute | undefined {
+  return TABLES[type.name].get(urn)?.get(name.toLowerCase());
 }
 
 /** Finds a sub-attribute, in any letter case. */
@@ -69,22 +121,23 @@ export function findSubAttribute(definition: Attribute | undefined, name: string
  * Resolves `attr`, `attr.sub`, `URN`, `URN:attr`, `URN:attr.sub` and the legacy `URN.attr`; undefined when malformed or unsafe.
  * An unknown URN is split at its last colon, unless `urns` (those with values on the resource at hand) says where it ends.
  */
-export function resolveName(name: string, urns: readonly string[] = []): Reference | undefined {
-  const parts = isUri(name) ? splitUri(name, urns) : { urn: CORE_USER, rest: name };
+export function resolveName(name: string, urns: readonly string[] = [], type: ResourceType = USER): Reference | undefined {
+  const core = coreOf(type);
+  const parts = isUri(name) ? splitUri(name, urns, type) : { urn: core, rest: name };
   if (parts === undefined) return undefined;
-  if (parts.rest === '') return parts.urn === CORE_USER && !isUri(name) ? undefined : { urn: parts.urn };
+  if (parts.rest === '') return parts.urn === core && !isUri(name) ? undefined : { urn: parts.urn };
   const [attribute, sub, ...more] = parts.rest.split('.');
   if (attribute === undefined || more.length > 0 || !isName(attribute) || (sub !== undefined && !isName(sub))) return undefined;
   const urn = parts.urn === CORE_USER && BARE_ENTERPRISE_NAMES.has(attribute.toLowerCase()) ? ENTERPRISE_USER : parts.urn;
-  return describe(urn, attribute, sub);
+  return describe(urn, attribute, sub, type);
 }
 
 function isName(text: string): boolean {
   return NAME.test(text) && !isUnsafeName(text);
 }
 
-function describe(urn: string, attribute: string, sub: string | undefined): Reference {
-  const definition = findAttribute(urn, attribute);
+function describe(urn: string, attribute: string, sub: string | undefined, type: ResourceType): Reference {
+  const definition = findAttribute(urn, attribute, type);
   const reference: Reference = { urn, attribute: definition?.name ?? attribute };
   if (definition !== undefined) reference.definition = definition;
   if (sub === undefined) return reference;
@@ -94,10 +147,10 @@ function describe(urn: string, attribute: string, sub: string | undefined): Refe
   return reference;
 }
 
-function splitUri(name: string, urns: readonly string[]): { urn: string; rest: string } | undefined {
+function splitUri(name: string, urns: readonly string[], type: ResourceType): { urn: string; rest: string } | undefined {
   const lower = name.toLowerCase();
   // Known schemas first, then the longest: one URN may be the beginning of another.
-  const candidates = [...TABLES.keys(), ...[...urns].sort((a, b) => b.length - a.length)];
+  const candidates = [...TABLES[type.name].keys(), ...[...urns].sort((a, b) => b.length - a.length)];
   for (const urn of candidates) {
     const prefix = urn.toLowerCase();
     if (lower === prefix) return { urn, rest: '' };

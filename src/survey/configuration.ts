@@ -1,5 +1,5 @@
 /**
- * Owns by which configuration a site acts: product, collection method, deprovisioning and mapping. Workers act by the APPLIED one in Redis, never straight by
+ * Owns by which configuration a site acts: product, products by group, collection method, deprovisioning and mapping. Workers act by the APPLIED one in Redis, never straight by
  * their environment, so that a changed variable is first a question: what would it do to how many people?
  *
  * The rule. The environment of the process that started last among those alive is the wanted one (configuration-report.lua). Is it the applied one, nothing
@@ -17,40 +17,35 @@ import type { Logger } from '../logger.ts';
 import type { Fence } from '../maxio/budget.ts';
 import { MAPPING_VERSION } from '../provisioning/mapping.ts';
 import type { RunPolicy } from '../provisioning/run.ts';
+import {
+  type Authored,
+  authorOf,
+  type ConfigurationChanges,
+  type ConfigurationState,
+  type Configured,
+  hasSettled,
+  marksOf,
+  RULES_VERSION,
+  readConfigured,
+  SETTLED,
+  withRules,
+} from './configured.ts';
 import type { Forecast } from './forecast.ts';
 import type { Forecasts } from './forecasts.ts';
+import type { GroupPlans } from './group-plans.ts';
 import { Refused } from './refused.ts';
 import type { Chore, Turn } from './rounds.ts';
 
-export interface Configured {
-  productHandle: string | null;
-  paymentCollectionMethod: string;
-  deprovision: RunPolicy['policy'];
-  mappingVersion: number;
-}
-
-export interface ConfigurationChanges {
-  people: number;
-  /** A few of them, in words: what would happen now, and what then. */
-  examples: string[];
-}
-
-/** A configuration, who made it, and since when it applies or waits. */
-export type Authored = Configured & { author: string; at: string };
-
-export interface ConfigurationState {
-  /** `undefined` before any worker has started. */
-  applied: Authored | undefined;
-  candidate: Authored | undefined;
-  changes: ConfigurationChanges | undefined;
-}
+export type { Authored, Configured };
 
 export interface ConfigurationParts {
   siteKey: string;
   store: Store;
   runs: Runs;
   /** What the environment of this process says. */
-  environment: Omit<Configured, 'mappingVersion'> & { mappingVersion?: number };
+  environment: Pick<Configured, 'productHandle' | 'paymentCollectionMethod' | 'deprovision'> & { mappingVersion?: number };
+  /** The rules that this process wants; absent: none, ever. */
+  groupPlans?: Pick<GroupPlans, 'wanted'>;
   /** CONFIG_AUTHOR, else `start`. */
   author: string;
   guard: GuardLimits;
@@ -72,7 +67,7 @@ export class Configuration implements Chore {
   readonly #parts: ConfigurationParts;
   readonly #stored: AppliedConfiguration;
   readonly #instance = randomUUID();
-  readonly #environment: string;
+  readonly #own: Configured;
   #current: Configured;
   /** The text behind it. */
   #applied: string | undefined;
@@ -85,9 +80,8 @@ export class Configuration implements Chore {
     this.#parts = parts;
     this.#stored = new AppliedConfiguration(parts.store);
     const { productHandle, paymentCollectionMethod, deprovision, mappingVersion = MAPPING_VERSION } = parts.environment;
-    this.#current = { productHandle, paymentCollectionMethod, deprovision, mappingVersion };
-    // Keys in one fixed order: equal settings are equal texts.
-    this.#environment = JSON.stringify(this.#current);
+    this.#own = { productHandle, paymentCollectionMethod, deprovision, mappingVersion };
+    this.#current = this.#own;
   }
 
   /** What is acted by now, at most a poll old. */
@@ -103,6 +97,8 @@ export class Configuration implements Chore {
   /** Say what this process wants and learn what applies; to be awaited before anybody works. @throws when Redis is away */
   async start(): Promise<void> {
     await this.#report();
+    // Nothing applies yet, and by what this process was started with nobody may be acted on.
+    if (this.#applied === undefined) throw new Error('the rules that give groups a product are not acceptable yet');
     this.#wants = true;
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
@@ -128,7 +124,7 @@ export class Configuration implements Chore {
     if (stored === undefined) return { applied: undefined, candidate: undefined, changes: undefined };
     const { applied, appliedBy, appliedAtMs, candidate, candidateBy, candidateAtMs, changes } = stored;
     const seen = (text: string, author: string, atMs: number): Authored => ({
-      ...read(text),
+      ...readConfigured(text),
       author,
       at: new Date(atMs).toISOString(),
     });
@@ -179,12 +175,12 @@ export class Configuration implements Chore {
 
   /** A mapping is code: what another release would make of people only a process of that release can tell, and in an upgrade one is about to make the rounds. */
   #speaksFor(configured: string): boolean {
-    return read(configured).mappingVersion === read(this.#environment).mappingVersion;
+    return readConfigured(configured).mappingVersion % RULES_VERSION === this.#own.mappingVersion;
   }
 
   async #judge(stored: StoredConfiguration, wanted: string, author: string, signal: AbortSignal): Promise<'more' | 'idle'> {
     const { guard, store, siteKey, logger } = this.#parts;
-    const changes = await this.#compare(read(stored.applied), read(wanted), signal);
+    const changes = await this.#compare(readConfigured(stored.applied), readConfigured(wanted), signal);
     const active = await store.guard(() => store.redis.scard(`${store.prefix}active`));
     const limit = Math.max(guard.floor, Math.floor((guard.hourPercent * active) / 100));
     const what = changes.people > limit ? 'propose' : 'apply';
@@ -265,36 +261,38 @@ export class Configuration implements Chore {
     const stored = await this.#stored.read();
     if (stored === undefined) return;
     this.#applied = stored.applied;
-    this.#current = read(stored.applied);
+    this.#current = readConfigured(stored.applied);
   }
 
-  async #report(): Promise<Reported> {
+  /** What this process wants, in one order of keys, so that equal settings are equal texts; nothing while its rules are not acceptable. */
+  async #wish(): Promise<{ environment: string; author: string } | undefined> {
+    const { author, groupPlans } = this.#parts;
+    const plans = await groupPlans?.wanted();
+    if (plans === undefined) return { environment: JSON.stringify(this.#own), author };
+    if (plans.kind !== 'ready') return undefined;
+    const configured = withRules(this.#own, plans.rules, plans.siteFamily);
+    const applied = this.#applied === undefined ? undefined : readConfigured(this.#applied);
+    const startedMs = this.#reported?.startedMs ?? Number.POSITIVE_INFINITY;
+    const fileIsNewer = plans.backAtMs !== undefined && startedMs > plans.backAtMs;
+    return {
+      environment: JSON.stringify(configured),
+      author: authorOf(configured, applied, { environment: author, rules: plans.author, fileIsNewer }),
+    };
+  }
+
+  async #report(): Promise<void> {
+    // Whose word a wish is, is a matter of what it changes.
+    if (this.#applied === undefined) await this.#look();
+    const wish = await this.#wish();
+    if (wish === undefined) return await this.#look();
     const reported = await this.#stored.report({
       instance: this.#instance,
-      environment: this.#environment,
-      author: this.#parts.author,
+      ...wish,
       startedMs: this.#reported?.startedMs,
       aliveMs: ALIVE_MS,
     });
     this.#reported = reported;
     this.#applied = reported.applied;
-    this.#current = read(reported.applied);
-    return reported;
+    this.#current = readConfigured(reported.applied);
   }
-}
-
-const SETTLED: Forecast = { kind: 'nothing', steps: [], words: 'Nothing: directory and Maxio agree.', monthlyCents: 0 };
-
-function hasSettled(record: UserRecord): boolean {
-  return record.run?.outcome === 'settled' && record.settledGeneration === record.generation;
-}
-
-/** What makes two forecasts different to a customer: the steps in their order, and how a new subscription is paid. */
-function marksOf({ kind, reason, steps }: Forecast, { paymentCollectionMethod }: Configured): string {
-  const marks = steps.map((step) => [step.kind, step.target, step.productHandle, step.productHandle && paymentCollectionMethod]);
-  return JSON.stringify([kind, reason, marks, steps.map(({ words }) => words)]);
-}
-
-function read(text: string): Configured {
-  return JSON.parse(text) as Configured;
 }

@@ -5,39 +5,12 @@
  */
 import { intentOf, type MaxioLink, type UserRecord } from '../directory/record.ts';
 import type { IndexedCustomer, IndexedSubscription } from '../directory/survey-index.ts';
-import type { Desired } from '../provisioning/plan-types.ts';
+import type { Desired, WantedProduct } from '../provisioning/plan-types.ts';
 import { isPresent } from '../provisioning/states.ts';
 import { isMarked, isOurs, plain, rememberedOf, stateOf, stillBills } from './drift-evidence.ts';
+import { DRIFT_KINDS, type DriftKind, type Finding, finding, isExempt } from './drift-finding.ts';
 
-export const DRIFT_KINDS = [
-  'active-unbilled',
-  'left-billed',
-  'fields-differ',
-  'customer-deleted',
-  'reference-changed',
-  'duplicate-customer',
-  'duplicate-subscription',
-  'ending-foreign',
-  'unclaimed',
-] as const;
-export type DriftKind = (typeof DRIFT_KINDS)[number];
-
-export interface Finding {
-  /** Equal for the same difference of the same person, also when it comes back. */
-  key: string;
-  kind: DriftKind;
-  personId: string;
-  userName: string;
-  customerId: string | null;
-  subscriptionId: string | null;
-  detail: string;
-  /** Whether planning again can mend it. */
-  repairable: boolean;
-  /** Somebody has made it on purpose, as far as anybody can tell: only an operator undoes it. */
-  deliberate: boolean;
-  /** An operator has decided that this leave is not acted on. */
-  exempt: boolean;
-}
+export { DRIFT_KINDS, type DriftKind, type Finding };
 
 /** What Maxio was seen to hold for the linked customer. */
 export interface Evidence {
@@ -50,6 +23,8 @@ export interface Evidence {
 export interface DriftPolicy {
   productHandle?: string | undefined;
   deprovision: Desired['policy'];
+  /** Where groups give products: what this person should be subscribed to. */
+  wanted?: (record: UserRecord) => readonly WantedProduct[];
 }
 
 /** Say whether work of ours that is pending, open, parked, held or newer than the evidence explains whatever differs. */
@@ -139,7 +114,7 @@ function findingsOfActive(record: UserRecord, link: MaxioLink, evidence: Evidenc
     ...fieldsDiffer(record, link, customer),
     ...unbilled(record, link, subscriptions, policy),
     ...endings(record, link, subscriptions, policy),
-    ...moved(record, link, subscriptions),
+    ...moved(record, link, subscriptions, policy),
     ...duplicates(record, subscriptions),
   ];
 }
@@ -165,6 +140,7 @@ function fieldsDiffer(record: UserRecord, link: MaxioLink, customer: IndexedCust
 
 function unbilled(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[], policy: DriftPolicy): Finding[] {
   const { productHandle } = policy;
+  if (policy.wanted !== undefined) return unbilledByGroup(record, link, seen, policy.wanted(record));
   const expected =
     productHandle !== undefined || link.subscriptions.some(({ endedBy, state }) => endedBy === undefined && isPresent(state));
   const stands = seen.some(
@@ -180,6 +156,33 @@ function unbilled(record: UserRecord, link: MaxioLink, seen: IndexedSubscription
       repairable: productHandle !== undefined,
     }),
   ];
+}
+
+/** Every product that the groups give should be there, or something of its family that is ours. */
+function unbilledByGroup(
+  record: UserRecord,
+  link: MaxioLink,
+  seen: IndexedSubscription[],
+  wanted: readonly WantedProduct[],
+): Finding[] {
+  const live = seen.filter(({ state }) => isPresent(state));
+  const familyOf = ({ id }: IndexedSubscription): string | undefined => rememberedOf(link, id)?.productFamily;
+  return wanted.flatMap(({ productHandle, family, through }) => {
+    // While a loss waits for an operator, or is not acted on, the site's own product is not given in its place.
+    if (through === 'site' && (record.loss !== undefined || live.some((each) => isOurs(record, link, each)))) return [];
+    const stands = live.some(
+      (each) =>
+        each.productHandle === productHandle || (isOurs(record, link, each) && family !== undefined && familyOf(each) === family),
+    );
+    if (stands) return [];
+    return [
+      finding(record, 'active-unbilled', {
+        about: productHandle,
+        detail: `This person is active, should have ${productHandle}, and has no live subscription to it.`,
+        repairable: true,
+      }),
+    ];
+  });
 }
 
 function leftBilled(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[], policy: DriftPolicy): Finding[] {
@@ -217,22 +220,32 @@ function endings(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[
         subscriptionId: each.id,
         detail: `This person is active and subscription ${each.id} ${how}, not by this service.`,
         // What is not sold any more is not brought back.
-        repairable: memory.origin === 'adopted' || memory.productHandle === policy.productHandle,
+        repairable: memory.origin === 'adopted' || isSold(record, memory.productHandle, policy),
       }),
     ];
   });
 }
 
-function moved(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[]): Finding[] {
+function isSold(record: UserRecord, productHandle: string | undefined, policy: DriftPolicy): boolean {
+  const { wanted } = policy;
+  if (wanted === undefined) return productHandle === policy.productHandle;
+  return wanted(record).some((product) => product.productHandle === productHandle);
+}
+
+function moved(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[], policy: DriftPolicy): Finding[] {
   return seen.flatMap((each) => {
     const before = rememberedOf(link, each.id)?.productHandle;
     if (before === undefined || each.productHandle === undefined || each.productHandle === before || !isPresent(each.state))
       return [];
+    const given = policy.wanted !== undefined && isSold(record, before, policy);
+    const then = given
+      ? 'A group gives the former, so a repair moves it back.'
+      : 'A repair takes that over; it is not moved back.';
     return [
       finding(record, 'fields-differ', {
         about: 'product',
         subscriptionId: each.id,
-        detail: `Subscription ${each.id} was moved from ${before} to ${each.productHandle}. A repair takes that over; it is not moved back.`,
+        detail: `Subscription ${each.id} was moved from ${before} to ${each.productHandle}. ${then}`,
         repairable: true,
       }),
     ];
@@ -250,33 +263,4 @@ function duplicates(record: UserRecord, seen: IndexedSubscription[]): Finding[] 
       }),
     ),
   );
-}
-
-interface Found {
-  detail: string;
-  about?: string;
-  customerId?: string;
-  subscriptionId?: string | null;
-  repairable?: boolean;
-  deliberate?: boolean;
-}
-
-function finding(record: UserRecord, kind: DriftKind, found: Found): Finding {
-  const { detail, about = '', customerId, subscriptionId = null, repairable = false, deliberate = false } = found;
-  return {
-    key: `${kind}:${record.id}:${about}`,
-    kind,
-    personId: record.id,
-    userName: record.attributes.userName,
-    customerId: customerId ?? record.link?.customerId ?? null,
-    subscriptionId,
-    detail,
-    repairable,
-    deliberate,
-    exempt: isExempt(record),
-  };
-}
-
-function isExempt(record: UserRecord): boolean {
-  return intentOf(record) === 'inactive' && record.leave?.state === 'exempt';
 }

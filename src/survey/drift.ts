@@ -36,7 +36,7 @@ export interface DriftParts {
   delta: Delta;
   reports: DriftReports;
   repairs: Pick<Repairs, 'once'>;
-  policy: () => DriftPolicy;
+  policy: (records: readonly UserRecord[]) => DriftPolicy | Promise<DriftPolicy>;
   logger: Logger;
   telemetry: Telemetry;
 }
@@ -157,10 +157,11 @@ export class Drift implements Chore {
       const ids = records.flatMap(({ link }) => link?.customerId ?? []);
       const customers = new Map((await index.customers(ids)).map((row) => [row.id, row]));
       const owned = Map.groupBy(await index.subscriptionsOf(ids), ({ customerId }) => customerId);
+      const rules = await policy(records);
       for (const record of records) {
         const id = record.link?.customerId ?? '';
         const evidence: Evidence = { customer: customers.get(id), subscriptions: owned.get(id) ?? [], asOfMs };
-        findings.push(...findingsOf(record, evidence, policy()));
+        findings.push(...findingsOf(record, evidence, rules));
       }
       findings.push(...(await this.#unlinkedLeavers(records, asOfMs)));
     }
@@ -175,7 +176,7 @@ export class Drift implements Chore {
       const customer = await index.byReference(record.reference);
       if (customer === undefined) continue;
       const subscriptions = await index.subscriptionsOf([customer.id]);
-      findings.push(...findingsOf(record, { customer, subscriptions, asOfMs }, policy()));
+      findings.push(...findingsOf(record, { customer, subscriptions, asOfMs }, await policy([record])));
     }
     return findings;
   }

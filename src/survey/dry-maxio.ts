@@ -2,18 +2,29 @@
  * Owns a Maxio that exists only in thought: what a look would show of one person by the survey index and our own memory, and what a step would leave behind.
  * Refuses to call anything and to decide. Where memory and an older reading disagree, memory is right: it was written after the answer.
  */
-import type { MaxioLink, OpenStep, UserRecord } from '../directory/record.ts';
+import type { GroupLabel } from '../directory/group-record.ts';
+import type { MaxioLink, OpenStep, RememberedSubscription, UserRecord } from '../directory/record.ts';
 import type { IndexedCustomer, IndexedSubscription, IndexSight } from '../directory/survey-index.ts';
 import type { Customer, CustomerFields, Subscription } from '../maxio/types.ts';
 import { confirm, presentFields } from '../provisioning/mapping.ts';
-import type { Desired, Known, LookAt, Seen, Step } from '../provisioning/plan-types.ts';
-import { carriesMark, linkClaimed, linkCreated, rememberNew, rememberSeen, updateRemembered } from '../provisioning/remember.ts';
+import type { Desired, Known, LookAt, Sale, Seen, Step } from '../provisioning/plan-types.ts';
+import {
+  carriesMark,
+  linkClaimed,
+  linkCreated,
+  rememberNew,
+  rememberSeen,
+  updateRemembered,
+  withProduct,
+} from '../provisioning/remember.ts';
 
 /** What is known about one person without asking Maxio. */
 export interface Sight {
   index: IndexSight;
   /** Subscriptions of the linked customer, or of the one that carries the person's reference, as the survey has read them. */
   subscriptions: IndexedSubscription[];
+  /** What the groups of the person are known by; absent where no group gives anything. */
+  groups?: readonly GroupLabel[];
 }
 
 const NEW = 'new';
@@ -97,7 +108,10 @@ export class DryMaxio {
       case 'create-with-subscription':
         return this.#create(step);
       case 'create-subscription':
-        this.#subscribe(step.productHandle);
+        this.#subscribe(step);
+        return true;
+      case 'change-product':
+        this.#move(step);
         return true;
       case 'update-customer':
         this.#update(step.fields);
@@ -115,13 +129,27 @@ export class DryMaxio {
     }
     const sent = presentFields(this.#desired.mapped);
     const customer = newCustomer(this.#record.reference, sent);
-    const subscription = step.kind === 'create-customer' ? undefined : newSubscription(step.productHandle);
+    const subscription = step.kind === 'create-customer' ? undefined : sold(step);
     this.note(linkCreated(customer, confirm({}, sent), subscription), this.open);
     return true;
   }
 
-  #subscribe(productHandle: string): void {
-    const subscription = newSubscription(productHandle);
+  /** What is sold is known to the family that sells it, as it will be when Maxio has answered. */
+  #move(step: Extract<Step, { kind: 'change-product' }>): void {
+    const { target } = step;
+    const list = this.#seen.subscriptions?.value;
+    const at = list?.findIndex(({ id }) => id === target) ?? -1;
+    const found = list?.[at];
+    const { productHandle, pricePointHandle } = sold(step);
+    if (list !== undefined && found !== undefined) list[at] = { ...found, productHandle, pricePointHandle };
+    if (this.link === undefined) return;
+    this.link = updateRemembered(this.link, target, (known) =>
+      withProduct(known, { ...newSubscription(productHandle), productHandle, pricePointHandle }),
+    );
+  }
+
+  #subscribe(sale: Sale): void {
+    const subscription = { ...sold(sale), id: `${NEW}-${this.link?.subscriptions.length ?? 0}` };
     if (this.link) this.link = { ...this.link, subscriptions: [...this.link.subscriptions, rememberNew(subscription)] };
     this.#seen.subscriptions?.value?.push(subscription);
   }
@@ -159,7 +187,9 @@ export class DryMaxio {
       remembered.delete(row.id);
       const read = subscriptionOf(row);
       const newer = run !== undefined && row.readAtMs > run.atMs;
-      return memory === undefined || newer ? read : { ...read, state: memory.state, ending: endingOf(memory, row.ending) };
+      if (memory === undefined || newer)
+        return { ...read, ...(memory?.productFamily === undefined ? {} : { productFamily: memory.productFamily }) };
+      return { ...read, ...productOf(memory), state: memory.state, ending: endingOf(memory, row.ending) };
     });
     for (const memory of remembered.values()) {
       list.push({
@@ -167,11 +197,18 @@ export class DryMaxio {
         id: memory.id,
         state: memory.state,
         monthlyCents: memory.monthlyCents,
+        productFamily: memory.productFamily,
+        pricePointHandle: memory.pricePointHandle,
         ending: endingOf(memory, false),
       });
     }
     return list;
   }
+}
+
+/** What the survey has read may be older than our own change of it. */
+function productOf({ productHandle, productFamily, pricePointHandle }: RememberedSubscription): Partial<Subscription> {
+  return productHandle === undefined ? {} : { productHandle, productFamily, pricePointHandle };
 }
 
 function endingOf(memory: { endedBy?: string; state: string }, read: boolean): boolean {
@@ -210,6 +247,10 @@ function newCustomer(reference: string, fields: CustomerFields): Customer {
     updated_at: '',
     ...fields,
   };
+}
+
+function sold({ productHandle, pricePointHandle }: Sale): Subscription {
+  return { ...newSubscription(productHandle), ...(pricePointHandle === undefined ? {} : { pricePointHandle }) };
 }
 
 function newSubscription(productHandle: string | undefined): Subscription {

@@ -5,7 +5,7 @@
 import type { UserRecord } from '../directory/record.ts';
 import { intentOf } from '../directory/record.ts';
 import { plan } from '../provisioning/plan.ts';
-import type { Decision, Desired, Step } from '../provisioning/plan-types.ts';
+import type { Decision, Desired, Sale, Step } from '../provisioning/plan-types.ts';
 import { desiredOf, type RunPolicy } from '../provisioning/run.ts';
 import { DryMaxio, type Sight } from './dry-maxio.ts';
 
@@ -17,6 +17,7 @@ export const FORECAST_KINDS = [
   'adopt-with-subscription',
   'subscribe',
   'update',
+  'change',
   'end',
   'return',
   'park',
@@ -31,6 +32,8 @@ export interface ForecastStep {
   /** Subscription, or customer for steps about one; absent for what does not exist yet. */
   target?: string;
   productHandle?: string;
+  /** Where it is not the one of the site. */
+  paymentCollectionMethod?: string;
   words: string;
 }
 
@@ -56,7 +59,7 @@ export function forecast(
   clock: { nowMs: number; lastLossMs?: number | undefined },
 ): Forecast {
   const leaving = intentOf(record) === 'inactive';
-  const atStake = leaving ? (record.monthlyCents ?? 0) : 0;
+  const atStake = leaving ? (record.monthlyCents ?? 0) : (record.loss?.monthlyCents ?? 0);
   if (leaving && record.leave?.state === 'exempt')
     return {
       kind: 'exempt',
@@ -75,10 +78,19 @@ export function forecast(
     const { reason = 'unknown', detail = '' } = record.run;
     return { kind: 'park', steps: [], words: `Parked: ${detail}`, reason, monthlyCents: 0 };
   }
-  const desired = desiredOf(record, policy, clock.lastLossMs);
+  const desired = desiredOf(record, policy, { ...clock, groups: sight.groups ?? [] });
   const dry = new DryMaxio(record, desired, sight, { nowMs: clock.nowMs, unknownOutcomeMs: policy.unknownOutcomeMs });
-  return told(imagine(desired, dry), atStake);
+  const imagined = imagine(desired, dry);
+  const waits = Object.values(desired.lost ?? {}).find((loss) => typeof loss === 'string');
+  return waits !== undefined && imagined.steps.length === 0 && imagined.end.kind === 'settle'
+    ? { kind: waits, steps: [], words: LOSS_WAITS[waits], monthlyCents: atStake }
+    : told(imagined, atStake);
 }
+
+const LOSS_WAITS = {
+  held: 'Nothing before an operator approves or rejects the loss of a product that a group has taken away.',
+  exempt: 'Nothing: an operator has decided that the loss of a product is not acted on.',
+};
 
 interface Imagined {
   steps: ForecastStep[];
@@ -148,6 +160,7 @@ function kindOf(steps: ForecastStep[], adopted: boolean): ForecastKind {
   if (adopted) return has('create-subscription') ? 'adopt-with-subscription' : 'adopt';
   if (has('reactivate', 'resume', 'undo-delayed-cancel')) return 'return';
   if (has('create-subscription')) return 'subscribe';
+  if (has('change-product')) return 'change';
   return has('update-customer') ? 'update' : 'nothing';
 }
 
@@ -157,9 +170,11 @@ function stepOf(step: Step): ForecastStep {
     case 'create-customer':
       return { kind: step.kind, words };
     case 'create-with-subscription':
-      return { kind: step.kind, productHandle: step.productHandle, words };
+      return { kind: step.kind, ...saleOf(step), words };
     case 'create-subscription':
-      return { kind: step.kind, target: step.customerId, productHandle: step.productHandle, words };
+      return { kind: step.kind, target: step.customerId, ...saleOf(step), words };
+    case 'change-product':
+      return { kind: step.kind, target: step.target, productHandle: step.productHandle, words };
     case 'update-customer':
       return { kind: step.kind, target: step.customerId, words };
     default:
@@ -167,14 +182,27 @@ function stepOf(step: Step): ForecastStep {
   }
 }
 
+function saleOf({
+  productHandle,
+  paymentCollectionMethod,
+}: Sale): Pick<ForecastStep, 'productHandle' | 'paymentCollectionMethod'> {
+  return { productHandle, ...(paymentCollectionMethod === undefined ? {} : { paymentCollectionMethod }) };
+}
+
+function saleWords({ productHandle, pricePointHandle }: Sale): string {
+  return pricePointHandle === undefined ? productHandle : `${productHandle}, price point ${pricePointHandle}`;
+}
+
 function wordsOf(step: Step): string {
   switch (step.kind) {
     case 'create-customer':
       return 'create a customer';
     case 'create-with-subscription':
-      return `create a customer with a subscription to ${step.productHandle}`;
+      return `create a customer with a subscription to ${saleWords(step)}`;
     case 'create-subscription':
-      return `create a subscription to ${step.productHandle}`;
+      return `create a subscription to ${saleWords(step)}`;
+    case 'change-product':
+      return `change subscription ${step.target} to ${saleWords(step)}`;
     case 'update-customer':
       return `update ${Object.keys(step.fields).sort().join(', ')} of the customer`;
     case 'cancel':

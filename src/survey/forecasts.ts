@@ -3,6 +3,7 @@
  * This is the plan that `observe` shows, and how two configurations are compared. No call to Maxio, nothing written.
  */
 
+import { GroupStore } from '../directory/group-store.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
 import { emailsOf, type Store } from '../directory/store.ts';
@@ -46,8 +47,9 @@ export class Forecasts {
 
   /** What would happen to one person. */
   async one(record: UserRecord): Promise<Forecast> {
-    const [sight] = await this.#sights([record]);
-    return guess(record, sight ?? BLIND, this.#parts.policy(), await this.#clock());
+    const policy = this.#parts.policy();
+    const [sight] = await this.#sights([record], policy.groupPlans !== undefined);
+    return guess(record, sight ?? BLIND, policy, await this.#clock());
   }
 
   /** What would happen to everybody whose change has not settled, or to all people. */
@@ -74,9 +76,10 @@ export class Forecasts {
     signal?: AbortSignal,
   ): Promise<void> {
     const clock = await this.#clock();
+    const byGroup = policies.some(({ groupPlans }) => groupPlans !== undefined);
     for await (const records of peoplePages(this.#parts.store, who)) {
       signal?.throwIfAborted();
-      const sights = await this.#sights(records);
+      const sights = await this.#sights(records, byGroup);
       for (const [at, record] of records.entries()) {
         const sight = sights[at] ?? BLIND;
         onPerson(
@@ -95,8 +98,11 @@ export class Forecasts {
     return lastLoss === null ? { nowMs } : { nowMs, lastLossMs: Number(lastLoss) };
   }
 
-  async #sights(records: UserRecord[]): Promise<Sight[]> {
-    const { index } = this.#parts;
+  /** @param byGroup whether what the groups are known by matters */
+  async #sights(records: UserRecord[], byGroup: boolean): Promise<Sight[]> {
+    const { index, store } = this.#parts;
+    const ids = byGroup ? [...new Set(records.flatMap(({ groups = [] }) => groups))] : [];
+    const labels = await new GroupStore(store).labels(ids);
     const looks = await Promise.all(
       records.map(
         async (record): Promise<IndexSight> =>
@@ -106,7 +112,11 @@ export class Forecasts {
     const customerIds = records.map((record, at) => record.link?.customerId ?? looks[at]?.referenced?.id);
     const wanted = [...new Set(customerIds.filter((id) => id !== undefined))];
     const owned = Map.groupBy(await index.subscriptionsOf(wanted), (row: IndexedSubscription) => row.customerId);
-    return looks.map((look, at) => ({ index: look, subscriptions: owned.get(customerIds[at] ?? '') ?? [] }));
+    return looks.map((look, at) => ({
+      index: look,
+      subscriptions: owned.get(customerIds[at] ?? '') ?? [],
+      groups: (records[at]?.groups ?? []).flatMap((id) => labels.get(id) ?? []),
+    }));
   }
 }
 

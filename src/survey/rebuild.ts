@@ -2,8 +2,10 @@
  * Owns recreating a directory from what a survey has found at Maxio: whoever is ours there is put back with the id they always had, unclaimed, so that nobody
  * sees them and nothing is done about them until the identity provider sends them. Costs no call besides the survey, and writes nothing at Maxio.
  * Ours is what carries our mark: a subscription whose reference, or whose cancellation message, names the id that follows from its customer's own reference.
- * A customer with a reference and without a mark may be anybody's: those are counted, and taken only where an operator says so.
+ * Whoever was erased here stays away. A customer with a reference and without a mark may be anybody's: those are counted, and taken only where an operator says so.
  */
+import { randomUUID } from 'node:crypto';
+import type { Erased } from '../directory/erased.ts';
 import { scimId, siteOfKey } from '../directory/identity.ts';
 import { type MaxioLink, monthlyCentsOf, SCHEMA_VERSION } from '../directory/record.ts';
 import type { Store } from '../directory/store.ts';
@@ -28,11 +30,13 @@ export interface RebuildCounts {
   unreferenced: number;
   /** Of all these, those whom the directory knows already. */
   known: number;
+  /** Those who were erased here: never taken. */
+  erased: number;
   /** Those who would be put back, or were. */
   wanted: number;
 }
 
-export const NO_COUNTS: RebuildCounts = { marked: 0, unmarked: 0, foreign: 0, unreferenced: 0, known: 0, wanted: 0 };
+export const NO_COUNTS: RebuildCounts = { marked: 0, unmarked: 0, foreign: 0, unreferenced: 0, known: 0, erased: 0, wanted: 0 };
 
 const MARK = /^scim-([0-9a-f-]{36})-/;
 const MESSAGE = /\bscim=([0-9a-f-]{36})\b/;
@@ -41,6 +45,7 @@ export interface RebuildParts {
   siteKey: string;
   store: Store;
   index: SurveyIndex;
+  erased: Pick<Erased, 'among'>;
 }
 
 export class Rebuild {
@@ -52,7 +57,7 @@ export class Rebuild {
 
   /** Count the customers that carry our mark and that the directory does not know. */
   async orphans(): Promise<number> {
-    const { store, index } = this.#parts;
+    const { store, index, erased } = this.#parts;
     const owners = new Set<string>();
     let cursor = '0';
     do {
@@ -69,7 +74,8 @@ export class Rebuild {
         const id = this.#idOf(reference);
         const marks = (await index.subscriptionsOf([customer.id])).map(namedBy);
         if (!marks.includes(id)) continue;
-        if ((await store.guard(() => store.redis.hexists(`${store.prefix}references`, reference))) === 0) found += 1;
+        if ((await store.guard(() => store.redis.hexists(`${store.prefix}references`, reference))) === 1) continue;
+        if (!(await erased.among([reference])).has(reference)) found += 1;
       }
     }
     return found;
@@ -81,12 +87,13 @@ export class Rebuild {
     references: References,
     order?: { by: string; requestId: string },
   ): Promise<{ next: string; counts: RebuildCounts }> {
-    const { index, store } = this.#parts;
+    const { index, store, erased } = this.#parts;
     const { next, rows } = await index.scan(cursor);
     const counts = { ...NO_COUNTS };
     const owned = Map.groupBy(await index.subscriptionsOf(rows.map(({ id }) => id)), ({ customerId }) => customerId);
     const named = rows.map(({ reference }) => reference ?? '');
     const holders = named.length === 0 ? [] : await store.guard(() => store.redis.hmget(`${store.prefix}references`, ...named));
+    const gone = await erased.among(named.filter((reference) => reference !== ''));
     for (const [at, customer] of rows.entries()) {
       const subscriptions = owned.get(customer.id) ?? [];
       const kind = this.#kindOf(customer, subscriptions);
@@ -94,6 +101,10 @@ export class Rebuild {
       if (customer.reference === null || kind === 'foreign' || kind === 'unreferenced') continue;
       if (holders[at] !== null) {
         counts.known += 1;
+        continue;
+      }
+      if (gone.has(customer.reference)) {
+        counts.erased += 1;
         continue;
       }
       const asked = references === 'all' || (references !== 'marked' && references.includes(customer.reference));
@@ -139,7 +150,13 @@ export class Rebuild {
     // Only for the second sign that whoever comes back must give; nobody sees it.
     const attributes = { userName: customer.email || reference, active: false, emails };
     const audit = { kind: 'operator', what: 'rebuilt', actor: by, requestId, customer: customer.id };
-    const args = [JSON.stringify(attributes), JSON.stringify(link), monthlyCentsOf(link), JSON.stringify(audit)] as const;
+    const args = [
+      JSON.stringify(attributes),
+      JSON.stringify(link),
+      monthlyCentsOf(link),
+      JSON.stringify(audit),
+      randomUUID(),
+    ] as const;
     await store.guard(() => putScript.run(store.redis, store.prefix, id, reference, SCHEMA_VERSION, ...args));
   }
 }

@@ -4,12 +4,14 @@
  * Refuses to release: release.ts asks here first. Refuses to end anybody whose leave is older than the loss without an approval: they may be back since.
  */
 import type { Archive } from '../directory/archive.ts';
+import { Holds } from '../directory/holds.ts';
 import type { Runs } from '../directory/runs.ts';
 import type { Store } from '../directory/store.ts';
 import type { Recovery as RecoveryWord } from '../directory/witness.ts';
 import type { Logger } from '../logger.ts';
 import type { Budget } from '../maxio/budget.ts';
 import { RedisScript } from '../redis-script.ts';
+import type { ErasedCopy } from './erased-copy.ts';
 import { NO_COUNTS, type Rebuild, type RebuildCounts, type References } from './rebuild.ts';
 import { Refused } from './refused.ts';
 import type { Chore, Turn } from './rounds.ts';
@@ -39,6 +41,8 @@ export interface RecoveryParts {
   survey: Survey;
   rebuild: Rebuild;
   archive: Archive;
+  /** Whoever was erased is left out. */
+  erasedCopy: Pick<ErasedCopy, 'know'>;
   budget: Budget | undefined;
   logger: Logger;
 }
@@ -104,6 +108,7 @@ export class Recovery implements Chore {
         'Run maxio-scim survey --wait, then this again. A rebuild without --preview does so by itself.',
       );
     }
+    await this.#parts.erasedCopy.know();
     const counts = { ...NO_COUNTS };
     let cursor = '0';
     do {
@@ -118,6 +123,7 @@ export class Recovery implements Chore {
   async want(references: References, order: RecoveryOrder): Promise<RecoveryState> {
     const { store, runs } = this.#parts;
     await this.#observing('rebuild');
+    await this.#parts.erasedCopy.know();
     const { recovery } = await store.witness.look();
     const notes = await this.#read();
     if (recovery === 'rebuilding' && notes.state !== 'done' && notes.state !== 'never') return await this.state();
@@ -220,7 +226,9 @@ export class Recovery implements Chore {
     signal.throwIfAborted();
     add(notes.counts, counts);
     const done = next === '0';
-    await this.#note({ state: done ? 'done' : 'running', cursor: next, counts: JSON.stringify(notes.counts) });
+    const state = { state: done ? 'done' : 'running', cursor: next, counts: JSON.stringify(notes.counts) };
+    // Whom it was for are names, and nobody asks for them again.
+    await this.#note({ ...state, ...(done && { references: '' }) });
     if (!done) return 'more';
     const { by, requestId } = notes;
     const audit = { kind: 'operator', what: 'rebuild-done', actor: by, requestId, ...notes.counts } as const;
@@ -232,7 +240,8 @@ export class Recovery implements Chore {
   async #holdOldLeavers(): Promise<number> {
     const { store } = this.#parts;
     const { epochAtMs } = store.witness.standing;
-    const ids = await store.guard(() => store.redis.zrange(`${store.prefix}urgent`, '0', '-1'));
+    const leavers = await store.guard(() => store.redis.zrange(`${store.prefix}urgent`, '0', '-1'));
+    const ids = [...leavers, ...(await new Holds(store).losers())];
     let held = 0;
     for (let at = 0; at < ids.length; at += PAGE) {
       const some = ids.slice(at, at + PAGE);

@@ -32,7 +32,7 @@ export interface TouchParts {
   reports: DriftReports;
   drift: Pick<Drift, 'rowsFrom'>;
   repairs: Pick<Repairs, 'once'>;
-  policy: () => DriftPolicy;
+  policy: (records: readonly UserRecord[]) => DriftPolicy | Promise<DriftPolicy>;
   telemetry: Telemetry;
 }
 
@@ -124,7 +124,7 @@ export class Touch implements Chore {
   async #report(record: UserRecord, customerId: string, asOfMs: number, turn: Turn): Promise<void> {
     const { index, reports, drift, repairs, site, policy } = this.#parts;
     const [customer, subscriptions] = await Promise.all([index.customer(customerId), index.subscriptionsOf([customerId])]);
-    const findings = findingsOf(record, { customer, subscriptions, asOfMs }, policy());
+    const findings = findingsOf(record, { customer, subscriptions, asOfMs }, await policy([record]));
     const before = await reports.rowsOf(record.id);
     const rows = await drift.rowsFrom(findings, before, asOfMs);
     const kept = before.filter(({ kind }) => kind === 'duplicate-customer');

@@ -3,6 +3,8 @@
  * durable SET of the same run, and Redis round trips per operation counted from the server's own statistics. Asserts nothing.
  */
 
+import { GroupStore } from '../../src/directory/group-store.ts';
+import { createGroups } from '../../src/directory/groups.ts';
 import { Store } from '../../src/directory/store.ts';
 import { createUsers } from '../../src/directory/users.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -31,11 +33,12 @@ export async function benchEdge(people = 2_000): Promise<void> {
   await redisReady(commands);
   const store = new Store(commands, 'us.bench', { backlogLimit: 1_000_000, guard: NO_GUARD });
   const users = createUsers({ store, site: { region: 'us', subdomain: 'bench' }, onCommitted: () => {} });
+  const groups = createGroups({ store: new GroupStore(store) });
   const server = createServer({
     config: { publicUrl: 'http://localhost' },
     logger: createLogger({ level: 'silent' }),
     telemetry: createTelemetry({ version: 'bench', processMetrics: false }),
-    sites: [{ key: 'us.bench', idp: 'okta', token: new Secret(TOKEN), users, accepting: () => ({ ok: true }) }],
+    sites: [{ key: 'us.bench', idp: 'okta', token: new Secret(TOKEN), users, groups, accepting: () => ({ ok: true }) }],
   });
   const url = await server.listen({ port: 0, host: '127.0.0.1' });
   const ids: string[] = [];

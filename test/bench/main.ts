@@ -4,6 +4,12 @@
  */
 import { benchBudget } from './budget.ts';
 import { benchEdge } from './edge.ts';
+import { benchFilters } from './filters.ts';
+import { benchGroups } from './groups.ts';
+import { benchIsolation } from './isolation.ts';
 
 await benchEdge();
 await benchBudget();
+console.table(benchFilters());
+console.table(await benchGroups());
+console.table(await benchIsolation());

@@ -76,22 +76,26 @@ describe('an older request that arrives after a newer one', () => {
     expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active']);
   });
 
-  test('F39 no version is offered, and discovery says so: a condition on one neither hinders a change nor pretends to protect it', async () => {
+  test('F39 a change that names the version it was made from is refused with 412 once another has come, and changes nothing', async () => {
     const service = await start();
     const created = await service.scim('POST', '/Users', oktaUser(person(1)));
-    expect((await service.scim('GET', '/ServiceProviderConfig')).body).toMatchObject({ etag: { supported: false } });
-    expect(created.headers.get('etag')).toBeNull();
-    expect(created.body.meta).not.toHaveProperty('version');
-    const answer = await fetch(`${service.url}/scim/v2/Users/${String(created.body.id)}`, {
-      method: 'PATCH',
-      headers: {
-        authorization: `Bearer ${SCIM_TOKEN}`,
-        'content-type': 'application/scim+json',
-        'if-match': 'W/"some-other-version"',
-      },
-      body: JSON.stringify(rename('Changed')),
-    });
-    expect(answer.status).toBe(200);
-    expect(((await answer.json()) as { name: { familyName: string } }).name.familyName).toBe('Changed');
+    const version = created.headers.get('etag');
+    expect(created.body.meta).toMatchObject({ version });
+    const path = `/Users/${String(created.body.id)}`;
+    const change = async (familyName: string): Promise<Response> =>
+      await fetch(`${service.url}/scim/v2${path}`, {
+        method: 'PATCH',
+        headers: {
+          authorization: `Bearer ${SCIM_TOKEN}`,
+          'content-type': 'application/scim+json',
+          'if-match': version ?? '',
+        },
+        body: JSON.stringify(rename(familyName)),
+      });
+    expect((await change('Changed')).status).toBe(200);
+    const late = await change('Late');
+    expect(late.status).toBe(412);
+    expect(((await late.json()) as { detail: string }).detail).not.toBe('');
+    expect((await service.scim('GET', path)).body).toMatchObject({ name: { familyName: 'Changed' } });
   });
 });

@@ -54,8 +54,8 @@ describe('F70 SIGTERM under load', () => {
 
       expect(load.unanswered).toEqual([]);
       expect(load.strange).toEqual([]);
-      for (const { name } of apis)
-        expect(load.goodbyes.get(name), `${name} has said goodbye on connections in use`).toBeGreaterThan(0);
+      const goodbyes = apis.reduce((sum, { name }) => sum + (load.goodbyes.get(name) ?? 0), 0);
+      expect(goodbyes, 'goodbyes on connections in use').toBeGreaterThan(0);
       for (const each of apis) expect((await fleet.health(each)).version).toBe(release.version);
       for (const [n, { id, familyName, ...rest }] of load.acknowledged) {
         const { body } = await fleet.scim(apis[n % 2] ?? expect.fail('two replicas'), 'GET', `/Users/${id}`);
@@ -113,7 +113,8 @@ describe('F70 SIGTERM under load', () => {
     const api = await fleet.start('api');
     const told = { created: [] as number[], unanswered: [] as number[] };
     let next = 1;
-    const flood = async (): Promise<void> => {
+    const heard = [0, 0, 0, 0];
+    const flood = async (which: number): Promise<void> => {
       const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
       // The far end may close with our requests unread.
       socket.on('error', () => undefined);
@@ -122,8 +123,10 @@ describe('F70 SIGTERM under load', () => {
       let text = '';
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
+        heard[which] = text.split('HTTP/1.1 ').length - 1;
       });
-      const closed = once(socket, 'close');
+      // Not by `once`, which would throw for the error that comes first.
+      const closed = new Promise((resolve) => socket.once('close', resolve));
       while (!socket.destroyed && socket.readable) {
         sent.push(next);
         socket.write(bytesOf(next));
@@ -133,13 +136,13 @@ describe('F70 SIGTERM under load', () => {
       await closed;
       const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
       expect(statuses.length).toBeGreaterThan(20);
-      expect(statuses).toEqual(Array(statuses.length).fill(201));
+      // Clients that never wait make a crowd, and what is too much of it is put off.
+      expect(statuses.filter((status) => status !== 201 && status !== 429)).toEqual([]);
       expect(text.match(/^connection: close/gim)).toHaveLength(1);
-      told.created.push(...sent.slice(0, statuses.length));
-      told.unanswered.push(...sent.slice(statuses.length));
+      for (const [i, n] of sent.entries()) (statuses[i] === 201 ? told.created : told.unanswered).push(n);
     };
-    const floods = Array.from({ length: 4 }, flood);
-    await until('the load is on', () => next > 200, PATIENCE);
+    const floods = heard.map(async (_, which) => await flood(which));
+    await until('the load is on', () => heard.every((answers) => answers > 20), PATIENCE);
     expect(await api.end('SIGTERM')).toEqual(ENDED_BY_ITSELF);
     await Promise.all(floods);
     expect(told.unanswered.length, 'more was sent than answered').toBeGreaterThan(0);

@@ -9,7 +9,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { otherVariables, serviceSchema, siteSchema } from '../../src/config-schema.ts';
 import { settingNames } from '../../src/config-source.ts';
 
-const pages = ['README.md', 'CHANGELOG.md', ...globSync('docs/**/*.md')];
+const pages = ['README.md', 'CHANGELOG.md', 'SECURITY.md', ...globSync('docs/**/*.md')];
 const known = new Set<string>([...settingNames(serviceSchema), ...settingNames(siteSchema), ...otherVariables]);
 const text = (file: string): string => readFileSync(file, 'utf8');
 
@@ -82,11 +82,11 @@ describe('container files', () => {
 
   it('the compose file gives each secret as a file, and no value of one outside the demo', () => {
     const [service = ''] = compose.split('  # A local Maxio');
-    for (const secret of ['maxio_api_key', 'scim_token', 'ops_token']) {
+    for (const secret of ['maxio_api_key', 'scim_token', 'ops_token', 'redis_url']) {
       expect(service).toContain(`${secret.toUpperCase()}_FILE: /run/secrets/${secret}`);
       expect(compose).toContain(`file: ./var/secrets/${secret}`);
     }
-    expect(service).not.toMatch(/(API_KEY|TOKEN): \S/);
+    expect(service).not.toMatch(/(API_KEY|TOKEN|REDIS_URL): (?!"")\S/);
     expect(text('.gitignore')).toContain('/var/');
   });
 
@@ -105,8 +105,9 @@ describe('container files', () => {
       expect(existsSync(file), file).toBe(true);
       expect(allowed, file).toContain(file);
     }
+    expect(found('Dockerfile', /CMD (.*src.*)$/gm)).toHaveLength(1);
     for (const program of [
-      ...found('Dockerfile', /CMD \["node", "(src[^"]+)"\]/g),
+      ...found('Dockerfile', /CMD \["node",(?: "--[^"]+",)* "(src[^"]+)"\]/g),
       ...found('docker-compose.yml', /\[node, (src[^\]]+)\]/g),
     ]) {
       expect(existsSync(program), program).toBe(true);

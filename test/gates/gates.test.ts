@@ -45,6 +45,10 @@ const upward: [at: string, imports: string][] = [
   ['src/ops/planted-3.ts', '../sandbox/sandbox.ts'],
   ['src/sandbox/planted-0.ts', '../maxio/types.ts'],
   ['src/sandbox/planted-1.ts', '../scim/types.ts'],
+  ['src/conformance/planted-0.ts', '../scim/types.ts'],
+  ['src/conformance/planted-1.ts', '../config.ts'],
+  ['src/conformance/subjects/planted-2.ts', '../../http/server.ts'],
+  ['src/http/planted-4.ts', '../conformance/run.ts'],
   ['src/main.ts', './sandbox/sandbox.ts'],
   ['src/app.ts', './sandbox/sandbox.ts'],
   ['src/app.ts', 'fastify'],
@@ -60,6 +64,7 @@ const downward: [at: string, imports: string][] = [
   ['src/http/allowed-0.ts', 'fastify'],
   ['src/ops/snapshot-allowed.ts', 'bullmq'],
   ['src/sandbox/allowed-0.ts', 'fastify'],
+  ['src/conformance/subjects/allowed-0.ts', '../expect.ts'],
   ['src/demo.ts', './sandbox/sandbox.ts'],
 ];
 

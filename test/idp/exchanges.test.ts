@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEVIATIONS } from '../../src/scim/deviations.ts';
 import { exchangeSchema, replay } from '../support/exchange.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openSite, serveSites } from '../support/scim-server.ts';
@@ -86,15 +87,45 @@ describe('the replay itself', () => {
   });
 });
 
+describe('the table of deviations', () => {
+  const recorded = new Map(
+    (['okta', 'entra'] as const).flatMap((idp) =>
+      readdirSync(new URL(`${idp}/`, import.meta.url))
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => {
+          const { deviations = [] } = exchangeSchema.parse(
+            JSON.parse(readFileSync(new URL(`${idp}/${name}`, import.meta.url), 'utf8')),
+          );
+          return [`${idp}/${name.replace(/\.json$/, '')}`, deviations] as const;
+        }),
+    ),
+  );
+
+  test('there are enough recorded exchanges to speak of coverage', () => {
+    expect(recorded.size).toBeGreaterThanOrEqual(140);
+  });
+
+  test.each(DEVIATIONS.map((row) => [row.id, row] as const))(
+    '%s names the exchanges that show it, and they name it',
+    (id, row) => {
+      const naming = [...recorded].filter(([, deviations]) => deviations.includes(id)).map(([file]) => file);
+      expect(row.fixtures.length).toBeGreaterThan(0);
+      expect([...row.fixtures].sort()).toEqual(naming.sort());
+      if (row.client !== 'both') expect(row.fixtures.some((file) => file.startsWith(`${row.client}/`))).toBe(true);
+    },
+  );
+
+  test('every deviation that an exchange names is in it', () => {
+    const known = new Set(DEVIATIONS.map(({ id }) => id));
+    for (const [file, deviations] of recorded) for (const id of deviations) expect(known, file).toContain(id);
+  });
+});
+
 for (const idp of ['okta', 'entra'] as const) {
   const folder = new URL(`${idp}/`, import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
   describe(idp, () => {
-    test('there are enough recorded exchanges to speak of coverage', () => {
-      expect(files.length).toBeGreaterThanOrEqual(25);
-    });
-
     test.each(files)('%s', async (file) => {
       const exchange = exchangeSchema.parse(JSON.parse(readFileSync(new URL(file, folder), 'utf8')));
       const { app, token } = await serveSites([openSite(redis, { idp })]);

@@ -9,6 +9,7 @@ import { SurveyIndex } from '../../src/directory/survey-index.ts';
 import type { RunPolicy } from '../../src/provisioning/run.ts';
 import { Configuration, type Configured } from '../../src/survey/configuration.ts';
 import { Forecasts } from '../../src/survey/forecasts.ts';
+import { GroupPlans } from '../../src/survey/group-plans.ts';
 import { NO_GUARD } from '../support/guard.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -38,7 +39,7 @@ afterAll(async () => {
 
 function configuration(
   environment: Partial<Configured> = {},
-  options: { author?: string; guard?: GuardLimits } = {},
+  options: { author?: string; guard?: GuardLimits; groupPlans?: Pick<GroupPlans, 'wanted'> } = {},
 ): Configuration {
   const runs = new Runs(store, { leaseMs: 3_000 });
   const policyOf = ({ productHandle, deprovision }: Configured): RunPolicy => ({
@@ -55,6 +56,7 @@ function configuration(
     runs,
     environment: { productHandle: 'pro', paymentCollectionMethod: 'remittance', deprovision: 'cancel', ...environment },
     author: options.author ?? 'start',
+    ...(options.groupPlans && { groupPlans: options.groupPlans }),
     guard: options.guard ?? { ...NO_GUARD, floor: 5, hourPercent: 5 },
     forecasts: new Forecasts({ store, runs, index: new SurveyIndex(store), policy: () => policyOf(made.current()) }),
     policyOf,
@@ -207,4 +209,60 @@ test('a process that works nothing follows what applies', async () => {
   api.follow();
   await expect.poll(() => api.current().productHandle).toBe('basic');
   expect((await api.state()).candidate).toBeUndefined();
+});
+
+/** Rules for groups as an operator sets them, over products that Maxio was asked for already. */
+async function plansOf(rules: ConstructorParameters<typeof GroupPlans>[0]['rules'] = []): Promise<GroupPlans> {
+  for (const handle of ['pro', 'basic'])
+    await commands.hset(
+      `${PREFIX}catalogue`,
+      handle,
+      JSON.stringify({ found: { handle, family: 'one', archived: false }, readAtMs: 1 }),
+    );
+  const nobody = { caller: undefined as never, client: undefined as never };
+  return new GroupPlans({ siteKey: 'us.acme', store, ...nobody, rules, siteProduct: 'pro', logger: pino({ level: 'silent' }) });
+}
+
+const RULES = [{ group: { displayName: 'Guests' }, product: 'basic' }];
+const setBy = async (by: string, rules: typeof RULES): Promise<unknown> =>
+  await commands.hset(`${PREFIX}groupPlans`, 'set', JSON.stringify({ rules, by, atMs: 1 }));
+
+/** Whose word a process says its wish is; `one` is the first of the test, and every other one the latest. */
+async function wishOf(one: Configuration): Promise<string> {
+  await one.start();
+  const fields = Object.entries(await commands.hgetall(`${PREFIX}configuration`)).filter(([field]) => field.startsWith('live:'));
+  const lives = fields.map(([, text]) => JSON.parse(text) as { started: number; author: string });
+  lives.sort((a, b) => a.started - b.started);
+  return (one === open[0] ? lives[0] : lives.at(-1))?.author ?? '';
+}
+
+test('whoever takes the rules for groups back is the author of what that changes, until it is applied', async () => {
+  await setBy('ben', RULES);
+  const one = configuration({}, { author: 'carl', groupPlans: await plansOf() });
+  await one.start();
+  await work(one);
+  expect((await one.state()).applied).toMatchObject({ groupPlans: [{ product: 'basic' }] });
+  await (await plansOf()).reset({ by: 'anna', requestId: 'r' });
+  expect(await wishOf(one)).toBe('anna');
+  // The file of a process that was started since may be another one.
+  expect(await wishOf(configuration({}, { author: 'carl', groupPlans: await plansOf() }))).toBe('anna and carl');
+  await work(one);
+  const { applied } = await one.state();
+  expect(applied).not.toHaveProperty('groupPlans');
+  expect(applied?.author).toMatch(/^anna/);
+  const file = await plansOf(RULES);
+  expect(await wishOf(configuration({}, { author: 'carl', groupPlans: file })), 'a file that came later').toBe('carl');
+});
+
+test('rules that somebody has set make nobody the author of what a start changes', async () => {
+  await setBy('ben', RULES);
+  const one = configuration({}, { author: 'carl', groupPlans: await plansOf() });
+  await one.start();
+  await work(one);
+  expect(await wishOf(configuration({ deprovision: 'hold' }, { author: 'carl', groupPlans: await plansOf() }))).toBe('carl');
+  await setBy('anna', []);
+  expect(await wishOf(one)).toBe('anna');
+  expect(await wishOf(configuration({ deprovision: 'hold' }, { author: 'carl', groupPlans: await plansOf() }))).toBe(
+    'anna and carl',
+  );
 });

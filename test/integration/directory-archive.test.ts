@@ -102,6 +102,19 @@ test('merged, whoever has changed more often wins, and somebody else keeps their
   expect(await find(heir, `externalId eq "ext-7"`)).toEqual([ids[6]]);
 });
 
+test('rules for groups that come with an import are those of whoever imports them, whoever the file says', async () => {
+  const site = openSite(server);
+  const row = {
+    kind: 'decision',
+    hash: 'groupPlans',
+    field: 'set',
+    value: JSON.stringify({ rules: [], by: 'ben', atMs: 7 }),
+  } as const;
+  await new Archive(site.store, site.key).put([row], { ...AUDIT, actor: 'anna' });
+  const kept = await site.redis.hget(`${site.store.prefix}groupPlans`, 'set');
+  expect(JSON.parse(kept ?? '')).toEqual({ rules: [], by: 'anna', atMs: 7 });
+});
+
 test('a row of a newer release is refused', async () => {
   const { site, archive } = await company();
   const [row] = (await rowsOf(archive)).filter(({ kind }) => kind === 'user');

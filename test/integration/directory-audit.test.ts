@@ -53,36 +53,6 @@ describe('the audit trail', () => {
     expect(await site.runs.story('nobody')).toEqual([]);
   });
 
-  it('forgets whole blocks of old entries and no young one; a story then begins later', async () => {
-    const site = openSite(server);
-    const p = site.store.prefix;
-    const old = (await site.runs.nowMs()) - 40 * 86_400_000;
-    for (let n = 1; n <= 1_000; n += 1) {
-      await site.redis.xadd(
-        `${p}audit`,
-        `${old}-${n}`,
-        'user',
-        'id-1',
-        'seq',
-        String(n),
-        'at',
-        String(old),
-        'generation',
-        '1',
-        'entry',
-        '{}',
-      );
-    }
-    await site.redis.hset(`${p}auditClock`, 'at', old, 'seq', 1_000);
-    await site.redis.rpush(`${p}story:id-1`, `${old}-1`);
-    await site.store.commit(changeOf(1));
-    await site.runs.trimAudit(30 * 86_400_000);
-    const left = await auditOf(site);
-    expect(left.length, 'Redis drops by blocks, so some old ones may stay').toBeLessThan(200);
-    expect(left.at(-1)).toMatchObject({ seq: '1001' });
-    expect((await site.runs.story('id-1')).map(({ seq }) => seq)).toEqual([1_001]);
-  });
-
   it('keeps entries apart whose words equal the names of fields', async () => {
     const site = openSite(server);
     await site.runs.tell('seq', 4, { kind: 'operator', what: 'at', generation: 9, user: 'entry' });

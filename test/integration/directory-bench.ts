@@ -4,6 +4,8 @@
  */
 import type { Redis } from 'ioredis';
 import type { GuardLimits } from '../../src/config.ts';
+import { GroupStore } from '../../src/directory/group-store.ts';
+import { createGroups, type Groups } from '../../src/directory/groups.ts';
 import type { UserRecord } from '../../src/directory/record.ts';
 import { Runs } from '../../src/directory/runs.ts';
 import type { Mode } from '../../src/directory/site-mode.ts';
@@ -22,6 +24,8 @@ export interface TestSite {
   store: Store;
   runs: Runs;
   users: Users;
+  groups: Groups;
+  groupStore: GroupStore;
   /** What the bell was told, in order. */
   committed: UserRecord[];
   /** A second replica: the same site over a connection of its own. */
@@ -48,6 +52,7 @@ export function openSite(
   // Commands of one connection keep their order, so this is so before anything else of this site.
   if (options.mode !== null) void redis.hset(`${store.prefix}mode`, 'mode', options.mode ?? 'enforce');
   const committed: UserRecord[] = [];
+  const groupStore = new GroupStore(store);
   return {
     key,
     redis,
@@ -58,6 +63,8 @@ export function openSite(
       site: { region: 'us', subdomain: options.subdomain ?? key },
       onCommitted: (record) => void committed.push(record),
     }),
+    groups: createGroups({ store: groupStore }),
+    groupStore,
     committed,
     replica: () => openSite(server, { ...options, key, subdomain: options.subdomain ?? key }),
   };

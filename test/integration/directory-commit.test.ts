@@ -44,13 +44,15 @@ describe('a commit', () => {
       await site.store.findByReference('ref-1'),
       ...(await site.store.findByExternalId('ext-1')),
       ...(await site.store.findByEmail('Person1@Example.com')),
-      ...(await site.store.page(0, 10)),
+      ...(await site.store.page(0, 10)).rows.map(({ record }) => record),
     ];
     expect(found.map((each) => each?.id)).toEqual(Array(5).fill('id-1'));
     const p = site.store.prefix;
     expect(await site.redis.zscore(`${p}dirty`, 'id-1')).toBe(String(modifiedAtMs));
     expect(await site.redis.zscore(`${p}urgent`, 'id-1')).toBeNull();
-    expect(await auditOf(site)).toMatchObject([{ seq: '1', user: 'id-1', generation: '1', at: String(modifiedAtMs) }]);
+    expect(await auditOf(site)).toMatchObject([
+      { seq: '1', subject: expect.stringMatching(/^[0-9a-f-]{36}$/), generation: '1', at: String(modifiedAtMs) },
+    ]);
     expect(await site.runs.story('id-1')).toMatchObject([{ seq: 1, generation: 1, entry: { kind: 'scim', what: 'create' } }]);
   });
 
@@ -108,7 +110,7 @@ describe('a commit', () => {
     expect(await site.store.findByUserName('person1@example.com')).toBeUndefined();
     expect(await site.store.findByEmail('person1@example.com')).toEqual([]);
     expect(await site.store.count()).toBe(0);
-    expect(await site.store.page(0, 10)).toEqual([]);
+    expect((await site.store.page(0, 10)).rows).toEqual([]);
     expect((await site.store.findByExternalId('ext-1')).map(({ deleted }) => deleted)).toEqual([true]);
     expect((await site.store.findByReference('ref-1'))?.deleted).toBe(true);
     await committed(site, 2, { attributes: { userName: 'person1@example.com', active: true } });

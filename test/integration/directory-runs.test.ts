@@ -89,7 +89,12 @@ describe('the end of a run', () => {
     const end = await site.runs.finish(await leased(site), { generation: 2, run: settled, audit: AUDIT });
     expect(end).toMatchObject({ kind: 'ok', dirtySinceMs: since });
     expect(await listsOf(site)).toEqual([]);
-    expect(await site.store.read('id-1')).toMatchObject({ settledGeneration: 2, run: { outcome: 'settled', attempts: 0 } });
+    const ended = await site.store.read('id-1');
+    expect(ended).toMatchObject({
+      settledGeneration: 2,
+      settledAtMs: ended?.run?.atMs,
+      run: { outcome: 'settled', attempts: 0 },
+    });
     expect((await auditOf(site)).map(({ seq, generation }) => [seq, generation])).toEqual([
       ['1', '1'],
       ['2', '2'],

@@ -7,7 +7,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { TOPICS } from '../../src/notify/topics.ts';
-import { type Block, patternOf, type Runbook, readRunbook } from '../support/page.ts';
+import { anchorOf, type Block, patternOf, type Runbook, readRunbook } from '../support/page.ts';
 import { Rehearsal } from '../support/rehearsal.ts';
 
 interface Claim {
@@ -27,7 +27,7 @@ const WAIT = { timeout: 120_000, interval: 1_000 };
 const DEMO = /^(?:DEMO_EMPTY=1 )?npm run demo(?: -- --existing \d+)?$/;
 /** Commands that only look: they may be repeated until they show what the page shows, as the index of the pages says. */
 const LOOK =
-  /^(?:npx maxio-scim (?:status|person|parked|held$|recovery|mode$|plan|doctor|survey|drift --full|retry --all --preview)|curl -s|grep|tail|redis info|scim GET)/;
+  /^(?:npx maxio-scim (?:status|person|parked|held$|recovery|mode$|plan|doctor|survey|drift --full|retry --all --preview|(?:token|client) list|audit (?:verify|report|export))|curl -s|grep|tail|redis info|scim GET)/;
 
 const INDEX = readFileSync('docs/runbooks/README.md', 'utf8');
 const pages: [name: string, page: Runbook][] = globSync('docs/runbooks/*.md')
@@ -133,6 +133,19 @@ const claims: Record<string, Claim> = {
       await expectBilled(stage, ['ann', 'carl', 'dora'], ['ben']);
     },
   },
+  'token-leaked.md': {
+    notices: [/^A right token came from a network that is not allowed$/],
+    end: async (stage) => {
+      await expectRest(stage);
+      await expectBilled(stage, ['ann', 'ben'], ['mallory']);
+      const [leaked, now] = [stage.read('var/rehearsal/leaked-token').trim(), stage.read('var/rehearsal/idp-token').trim()];
+      expect([await stage.enters(leaked), await stage.enters(now)]).toEqual([401, 200]);
+      const { tokens } = (await stage.ops<{ tokens: { state: string; lastUsedAt: string | null }[] }>('/tokens')) ?? {};
+      expect(tokens).toMatchObject([{ state: 'live', lastUsedAt: expect.any(String) }, { state: 'revoked' }]);
+      const { clients } = (await stage.ops<{ clients: { credentials: { state: string }[] }[] }>('/clients')) ?? {};
+      expect(clients?.map(({ credentials }) => credentials.map(({ state }) => state))).toEqual([['live', 'revoked']]);
+    },
+  },
   'existing-customers.md': {
     notices: [/^The site waits to be released$/],
     end: async (stage) => {
@@ -201,7 +214,15 @@ test('what a page shows hangs on a command, but for what can only be done elsewh
 test('every notice leads to a page that is there', () => {
   const named = Object.values(TOPICS).map(({ runbook }) => runbook);
   expect(named.length).toBeGreaterThan(10);
-  for (const page of named) expect(() => readFileSync(page.replace(/#.*/, ''), 'utf8'), page).not.toThrow();
+  for (const page of named) {
+    const [file = '', anchor] = page.split('#');
+    const text = readFileSync(file, 'utf8');
+    if (anchor !== undefined)
+      expect(
+        [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading)),
+        page,
+      ).toContain(anchor);
+  }
 });
 
 describe.concurrent('as written', () => {

@@ -64,10 +64,9 @@ describe('query and paging', () => {
 
   test('B66 a huge count is capped, and what is no whole number is 400', async () => {
     expect((await list('count=1000000000')).status).toBe(200);
-    for (const query of ['count=abc', 'count=0x10', 'count=1.5', 'startIndex=abc', 'count=1e3']) {
+    for (const query of ['count=abc', 'count=0x10', 'count=1.5', 'startIndex=abc', 'count=1e3', 'count=0&count=1']) {
       expect((await list(query)).body, query).toMatchObject({ status: '400', scimType: 'invalidValue' });
     }
-    expect((await list('count=0&count=1')).status).toBe(200);
   });
 
   test('B69 unknown parameters are ignored', async () => {

@@ -69,8 +69,15 @@ test('a customer of somebody else is given a reference once, and never that of a
   expect(kindOf(await failure(client.setReference('999999999', 'dan-3')))).toBe('missing');
 });
 
-test('a product tells whether it needs a card and what it costs a month', async () => {
-  const known = { name: 'Pro', requireCreditCard: false, priceInCents: 29_900, monthlyCents: 29_900, archived: false };
+test('a product tells whether it needs a card, what it costs a month and which family it is of', async () => {
+  const known = {
+    family: 'plans',
+    name: 'Pro',
+    requireCreditCard: false,
+    priceInCents: 29_900,
+    monthlyCents: 29_900,
+    archived: false,
+  };
   expect(await client.readProduct('pro')).toEqual({ handle: 'pro', ...known });
   expect(await client.readProduct('card-only')).toMatchObject({ requireCreditCard: true });
   expect(await client.readProduct('nothing')).toBeUndefined();

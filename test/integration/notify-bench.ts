@@ -37,7 +37,8 @@ export function openNoticeSite(
   const budget = new Budget(redis, store.prefix, limits);
   const holds = new Holds(store);
   const sources: SituationSources = {
-    site: { key: site.key, graceSeconds: 0, guard, scimTokenExpires: options.expires },
+    site: { key: site.key, graceSeconds: 0, guard },
+    token: async () => options.expires && { expiresMs: options.expires.getTime() },
     store,
     runs,
     budget,

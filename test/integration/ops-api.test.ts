@@ -9,10 +9,11 @@ import { templateOf } from '../../src/ops/api/openapi.ts';
 import type { ApiRoute } from '../../src/ops/api/route.ts';
 import { ROUTES } from '../../src/ops/api/table.ts';
 import { mayAct } from '../../src/ops/ops-auth.ts';
+import type { JsonObject } from '../../src/scim/types.ts';
 import { OPERATORS, type TestOperator, tokenOf } from '../support/operators.ts';
 import { endRun, OPS_TOKEN, type OpsServer, openOpsSite, provision, serveOps, type TestOpsSite } from '../support/ops-server.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { patchOf } from '../support/scim-server.ts';
+import { patchOf, person } from '../support/scim-server.ts';
 
 let redisServer: TestRedis;
 let redis: Redis;
@@ -36,7 +37,7 @@ async function serve(site: TestOpsSite = openOpsSite(redis), options: Parameters
 }
 
 interface Asked {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   body?: object;
   token?: string;
@@ -66,7 +67,11 @@ const routes = ROUTES.map((route) => [`${route.method} ${route.path}`, route] as
 describe('roles', () => {
   test.each(routes)('%s asks for its role, and nobody gets in with another token', async (_name, route) => {
     const server = await serve();
-    const request = { method: route.method, path: pathOf(route), ...(route.method === 'POST' ? { body: {} } : {}) };
+    const request = {
+      method: route.method,
+      path: pathOf(route),
+      ...(route.method === 'POST' || route.method === 'PUT' ? { body: {} } : {}),
+    };
     for (const { name, role } of OPERATORS) {
       const { status, body } = await ask(server, { ...request, token: tokenOf(name) });
       if (mayAct(role, route.role)) expect([401, 403], name).not.toContain(status);
@@ -82,7 +87,7 @@ describe('roles', () => {
 
   test('a viewer changes nothing anywhere, an operator approves nothing', () => {
     for (const [name, { method, role }] of routes) {
-      if (method === 'POST') expect(role, name).not.toBe('viewer');
+      if (method !== 'GET') expect(role, name).not.toBe('viewer');
       else expect(role, name).toBe('viewer');
     }
     const approvals = routes.filter(([, { role }]) => role === 'approver').map(([name]) => name);
@@ -91,7 +96,16 @@ describe('roles', () => {
       'POST /held/approve',
       'POST /held/reject',
       'POST /configuration/approve',
+      'PUT /group-plans',
+      'DELETE /group-plans',
       'POST /import',
+      'POST /tokens',
+      'POST /tokens/revoke',
+      'POST /clients',
+      'POST /clients/credentials',
+      'POST /clients/revoke',
+      'POST /erase',
+      'POST /readmit',
     ]);
   });
 
@@ -194,9 +208,23 @@ async function survey(site: TestOpsSite): Promise<void> {
   await site.index.finish(pass, { state: 'done', finishedAtMs: 2_000 }, { sinceMs: await site.runs.nowMs(), fullAtMs: 2_000 });
 }
 
+/** Somebody who never was active, with nothing left to do: may be erased. */
+async function erasable({ users, store }: TestOpsSite): Promise<string> {
+  const gone = person('gone', { active: false }) as JsonObject;
+  const { id } = await users.create(gone, { requestId: 'r', actor: 'okta' });
+  for (const list of ['dirty', 'urgent']) await store.redis.zrem(store.prefix + list, id);
+  await store.redis.hset(store.userKey(id), 'settled', '1');
+  return id;
+}
+
 describe('answers', () => {
   test('every route answers what its schema says, and nothing beside', async () => {
     const { server, held, parked } = await busySite();
+    const token = await server.sites[0].tokens.create({ by: 'anna', requestId: 'r1', days: 300, note: '' });
+    const wanted = { kind: 'secret', days: 30 } as const;
+    const client = await server.sites[0].clients.create({ by: 'anna', requestId: 'r2', note: '', wanted });
+    const clientId = client.kind === 'ok' ? client.client : '';
+    const gone = await erasable(server.sites[0]);
     const requests: Record<string, Omit<Asked, 'method'>[]> = {
       'GET /status': [{ path: '/status' }],
       'GET /people/:idOrUserName': [{ path: `/people/${held}?live=1` }, { path: '/people/ann@example.com' }],
@@ -225,6 +253,24 @@ describe('answers', () => {
       'POST /held/approve': [{ path: '/held/approve', body: { ids: [held] } }],
       'GET /configuration': [{ path: '/configuration' }],
       'POST /configuration/approve': [{ path: '/configuration/approve', body: {} }],
+      'GET /group-plans': [{ path: '/group-plans' }],
+      'PUT /group-plans': [{ path: '/group-plans', body: { rules: [] } }],
+      'DELETE /group-plans': [{ path: '/group-plans' }],
+      'POST /tokens': [{ path: '/tokens', body: { note: 'Okta' } }],
+      'GET /tokens': [{ path: '/tokens' }],
+      'POST /tokens/revoke': [{ path: '/tokens/revoke', body: { id: token.kind === 'ok' ? token.id : '' } }],
+      'POST /clients': [
+        { path: '/clients', body: { secret: {} } },
+        {
+          path: '/clients',
+          body: {
+            trust: { issuer: 'https://a.example.com', subject: 's', audience: 'a', jwksUrl: 'https://a.example.com/keys' },
+          },
+        },
+      ],
+      'POST /clients/credentials': [{ path: '/clients/credentials', body: { id: clientId, secret: { days: 10 } } }],
+      'GET /clients': [{ path: '/clients' }],
+      'POST /clients/revoke': [{ path: '/clients/revoke', body: { id: clientId } }],
       'GET /doctor': [{ path: '/doctor' }],
       'POST /notices/test': [{ path: '/notices/test', body: {} }],
       'POST /parked/retry': [
@@ -242,19 +288,33 @@ describe('answers', () => {
       'POST /recovery/restored': [{ path: '/recovery/restored', body: {} }],
       'POST /recovery/rebuild': [{ path: '/recovery/rebuild', body: { references: 'all' } }],
       'POST /import': [{ path: '/import', body: { rows: [], end: true } }],
+      'GET /audit': [{ path: '/audit' }],
+      'GET /audit/lines': [{ path: '/audit/lines' }, { path: '/audit/lines?after=0-0' }],
+      'POST /audit/people': [{ path: '/audit/people', body: {} }],
+      'POST /erase': [{ path: '/erase', body: { id: gone } }],
+      'POST /readmit': [{ path: '/readmit', body: { id: held } }],
     };
     expect(Object.keys(requests).sort()).toEqual(routes.map(([name]) => name).sort());
     const seen: Record<string, unknown> = {};
+    const told = new Set<string>();
+    const { store } = server.sites[0];
+    const numberOf = async (): Promise<number> => Number(await redis.hget(`${store.prefix}auditClock`, 'seq'));
     await proposeConfiguration(server.sites[0]);
     for (const [name, list] of Object.entries(requests)) {
       const route = ROUTES.find(({ method, path }) => name === `${method} ${path}`);
       for (const request of list) {
-        const { status, body } = await ask(server, { method: name.startsWith('POST') ? 'POST' : 'GET', ...request });
+        const before = await numberOf();
+        const { status, body } = await ask(server, { method: name.split(' ')[0] as Asked['method'], ...request });
         expect(status, `${name}: ${JSON.stringify(body)}`).toBe(200);
         expect(route?.answer.parse(body), name).toEqual(body);
         seen[name] ??= body;
+        if ((await numberOf()) > before) told.add(name);
       }
     }
+    // S17: whoever acts is in the audit trail, and whoever looks is not. What finds nothing to do is no act: a difference, a hold, an erasure.
+    const acts = Object.keys(requests).filter((name) => !name.startsWith('GET'));
+    const nothingDone = ['POST /drift/repair', 'POST /held/reject', 'POST /readmit'];
+    expect([...told].sort()).toEqual(acts.filter((name) => !nothingDone.includes(name)).sort());
     // The answers hold something to be checked.
     expect(seen).toMatchObject({
       'GET /status': {
@@ -319,6 +379,40 @@ describe('answers', () => {
     expect(answer).toMatchObject({ status: 400, body: { error: 'bad-request', do: expect.any(String) } });
     expect(answer.body.detail).toContain(named);
   });
+
+  test('what holds for every door is told in its own words', async () => {
+    const server = await serve();
+    const headers = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`x-${n}`, '1']));
+    const answer = await server.app.inject({ url: '/ops/api/status', headers });
+    expect(answer.statusCode).toBe(431);
+    expect(answer.json()).toMatchObject({ error: 'bad-request', detail: expect.stringContaining('more than 100 headers') });
+  });
+
+  test.each([
+    ['/export', 'export', ['0', 'g0', '7']],
+    ['/audit/people', 'audit-names', ['0', '7', '12']],
+  ] as const)(
+    'S17 whoever takes everybody along by %s stands in the audit trail, wherever they begin',
+    async (path, what, cursors) => {
+      const { server } = await busySite();
+      const [site] = server.sites;
+      const taken = async (): Promise<unknown[]> => {
+        const rows = await redis.xrange(`scim:{${site.key}}:audit`, '-', '+');
+        const entries = rows.map(([, fields]) => JSON.parse(fields.at(-1) ?? '{}') as { what: string; actor?: string });
+        return entries.filter((entry) => entry.what === what).map(({ actor }) => actor);
+      };
+      const take = async (name: TestOperator, cursor?: string): Promise<void> => {
+        const body = cursor === undefined ? {} : { cursor };
+        expect((await ask(server, { method: 'POST', path, body, token: tokenOf(name) })).status).toBe(200);
+      };
+      for (const cursor of cursors) await take('otto', cursor);
+      expect(await taken()).toEqual(['otto']);
+      await take('anna', cursors[0]);
+      expect(await taken()).toEqual(['otto', 'anna']);
+      await take('otto');
+      expect(await taken()).toEqual(['otto', 'anna', 'otto']);
+    },
+  );
 
   test('with several sites a route about one asks which', async () => {
     const server = await serveOps(redis, [openOpsSite(redis), openOpsSite(redis)], { operators: OPERATORS });

@@ -26,8 +26,11 @@ afterAll(async () => {
 const HOLD_EVERYBODY = { floor: 0, hourPercent: 0, dayPercent: 0, revenuePercent: 100, calmSeconds: 0 };
 const FORM = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' };
 
-async function serve(options: Parameters<typeof serveOps>[2] = {}): Promise<{ server: OpsServer; site: TestOpsSite }> {
-  const site = openOpsSite(redis, { guard: HOLD_EVERYBODY });
+async function serve(
+  options: Parameters<typeof serveOps>[2] = {},
+  parts: Parameters<typeof openOpsSite>[1] = {},
+): Promise<{ server: OpsServer; site: TestOpsSite }> {
+  const site = openOpsSite(redis, { guard: HOLD_EVERYBODY, ...parts });
   const server = await serveOps(redis, [site], { operators: OPERATORS, ...options });
   servers.push(server);
   return { server, site };
@@ -146,6 +149,59 @@ describe('F86 a decision', () => {
     expect(await ask(server, 'anna', '/held/reject', { ids: [bob?.id] })).toMatchObject({ status: 200, body: { done: 1 } });
   });
 
+  test('is refused to who has imported people, as is the release, until somebody else has released the site', async () => {
+    const released: string[] = [];
+    const release = async ({ by }: { by: string }) => {
+      released.push(by);
+      return { mode: 'enforce' as const, unreferenced: 0, twins: 0 };
+    };
+    const from = (await serve()).site;
+    await leavers(from, 'ann', 'bob');
+    const { server, site } = await serve({}, { key: from.key, release: { release } });
+    const head = await from.archive.head();
+    const rows = [...(await from.archive.page('0')).rows];
+    const keys = await redis.keys(`${from.store.prefix}*`);
+    await redis.del(...keys);
+    const imported = await ask(server, 'anna', '/import', { head, rows, end: true });
+    expect(imported, JSON.stringify(imported.body)).toMatchObject({ status: 200, body: { added: 2 } });
+    const ids = await site.holds.list(0, 10);
+    expect(ids).toHaveLength(2);
+
+    const own = {
+      status: 403,
+      body: { error: 'second-person', detail: expect.stringContaining('imported'), do: 'Ask one of: bert.' },
+    };
+    expect(await ask(server, 'anna', '/release', {})).toMatchObject(own);
+    expect(await ask(server, 'anna', '/held/approve', { ids })).toMatchObject(own);
+    expect(released).toEqual([]);
+    expect(await site.runs.backlog()).toMatchObject({ held: 2 });
+    // Rows that bert adds make him one of those who imported.
+    await redis.hset(`${site.store.prefix}site`, 'recovery', 'rebuilding');
+    expect((await ask(server, 'bert', '/import', { rows: [], end: true })).status).toBe(200);
+    expect(await ask(server, 'bert', '/release', {})).toMatchObject({
+      status: 403,
+      body: { do: expect.stringContaining('No approver is left') },
+    });
+    const fields = await redis.hkeys(`${site.store.prefix}site`);
+    await redis.hdel(`${site.store.prefix}site`, ...fields.filter((field) => field.endsWith(':bert')));
+
+    expect(await ask(server, 'bert', '/release', {})).toMatchObject({ status: 200, body: { secondPerson: true } });
+    expect((await auditOf(site)).at(-1)).toMatchObject({ what: 'import-released', actor: 'bert', secondPerson: true });
+    expect(released).toEqual(['bert']);
+    expect(await ask(server, 'anna', '/held/approve', { ids })).toMatchObject({ status: 200, body: { done: 2 } });
+    expect(await ask(server, 'anna', '/release', {})).toMatchObject({ status: 200 });
+  });
+
+  test('after an import with one token for all is taken, and the release says that a second person is not known', async () => {
+    const release = async () => ({ mode: 'enforce' as const, unreferenced: 0, twins: 0 });
+    const { server, site } = await serve({ operators: [] }, { release: { release } });
+    const head = await site.archive.head();
+    expect((await ask(server, 'anna', '/import', { head, rows: [], end: true }, OPS_TOKEN)).status).toBe(200);
+    const answer = await ask(server, 'anna', '/release', {}, OPS_TOKEN);
+    expect(answer).toMatchObject({ status: 200, body: { secondPerson: false } });
+    expect((await auditOf(site)).at(-1)).toMatchObject({ what: 'import-released', secondPerson: false });
+  });
+
   test('with one token for all is taken, and says that a second person is not known', async () => {
     const { server, site } = await serve({ operators: [] });
     const [ann] = await leavers(site, 'ann');
@@ -223,7 +279,6 @@ test('enforce while a recovery is open is refused, with what to do', async () =>
 test('/health and /metrics tell of mode, held leavers, a waiting configuration, drift and a token near its end', async () => {
   const site = openOpsSite(redis, {
     guard: HOLD_EVERYBODY,
-    tokenExpires: new Date(Date.now() + 29 * 86_400_000),
     drift: {
       head: async () => ({
         state: 'done',
@@ -241,6 +296,7 @@ test('/health and /metrics tell of mode, held leavers, a waiting configuration, 
   });
   const server = await serveOps(redis, [site], { operators: OPERATORS });
   servers.push(server);
+  await site.tokens.create({ by: 'anna', requestId: 'r1', days: 29, note: '' });
   await redis.hset(`${site.store.prefix}configuration`, {
     applied: '{}',
     candidate: '{"deprovision":"hold"}',

@@ -77,7 +77,7 @@ describe('rebuild', () => {
     await bench.site.store.witness.declare('lost', 'test');
     bench.calls();
     await rebuilt('marked');
-    const counts = { marked: 2, unmarked: 1, foreign: 1, unreferenced: 1, known: 0, wanted: 2 };
+    const counts = { marked: 2, unmarked: 1, foreign: 1, unreferenced: 1, known: 0, erased: 0, wanted: 2 };
     expect(await bench.recovery.state()).toMatchObject({
       recovery: 'rebuilt',
       unclaimed: 2,

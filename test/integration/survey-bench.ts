@@ -33,6 +33,8 @@ export interface BenchOptions {
   key?: string;
   /** A service is at work on this site: its mode is left as it is. */
   attach?: boolean;
+  /** Absent: nobody can be erased. */
+  erasureKey?: string;
   /** Default 0: what happened is told at once. */
   eventsSettleMs?: number;
 }
@@ -52,7 +54,8 @@ export async function openBench(server: TestRedis, { sandbox }: SandboxApi, opti
   const { redis, store, runs, key: siteKey } = site;
   const logger = pino({ level: 'silent' });
   const eventsSettleMs = options.eventsSettleMs ?? 0;
-  const parts = { siteKey, redis, store, runs, index, modes, caller, client, logger, telemetry, eventsSettleMs };
+  const erasureKey = options.erasureKey === undefined ? undefined : new Secret(options.erasureKey);
+  const parts = { siteKey, redis, store, runs, index, modes, caller, client, logger, telemetry, eventsSettleMs, erasureKey };
   const onboarding = createOnboarding(parts);
   const turn = async (chore: Chore): Promise<'more' | 'idle'> =>
     await chore.turn({ nowMs: await runs.nowMs(), mode: (await modes.read())?.mode, signal: new AbortController().signal });

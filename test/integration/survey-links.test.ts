@@ -50,6 +50,8 @@ const live = { subscriptions: [{ product_handle: 'pro' }] };
 const link = (customerId: string, reference: string): LinkDecision => ({ customerId, decision: 'link', reference });
 const separate = (customerId: string, reference: string): LinkDecision => ({ customerId, decision: 'separate', reference });
 const referenceOf = (id: string) => maxio.sandbox.state.customers().find((customer) => String(customer.id) === id)?.reference;
+const subjectOf = async (id: string) =>
+  (await bench.site.redis.hget(bench.site.store.userKey(id), 'subject')) ?? expect.fail('a subject');
 const byId = async () => new Map((await bench.links.plan()).map((row) => [row.customerId, row]));
 
 describe('the link plan', () => {
@@ -125,14 +127,16 @@ describe('decisions', () => {
     const rows = [link(ids[0] ?? '', 'ref-1'), separate(ids[1] ?? '', 'ref-2')];
     expect(await bench.links.accept(rows, ORDER)).toEqual({ accepted: 2, already: 0, refused: [] });
     expect(await bench.links.accept(rows, ORDER)).toEqual({ accepted: 0, already: 2, refused: [] });
-    const told = (await auditOf(bench.site)).map(({ user = '', entry = '{}' }) => ({
-      user,
+    const told = (await auditOf(bench.site)).map(({ subject = '', entry = '{}' }) => ({
+      subject,
       ...(JSON.parse(entry) as { what: string; actor?: string; customer?: string }),
     }));
     expect(told.filter(({ what }) => what === 'approve-link')).toMatchObject([
-      { user: 'id-1', actor: 'alice', customer: ids[0], requestId: 'r1' },
+      { subject: await subjectOf('id-1'), actor: 'alice', customer: ids[0], requestId: 'r1' },
     ]);
-    expect(told.filter(({ what }) => what === 'separate')).toMatchObject([{ user: 'id-2', actor: 'alice', customer: ids[1] }]);
+    expect(told.filter(({ what }) => what === 'separate')).toMatchObject([
+      { subject: await subjectOf('id-2'), actor: 'alice', customer: ids[1] },
+    ]);
   });
 
   it('may name people who are not there yet', async () => {

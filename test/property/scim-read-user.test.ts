@@ -5,7 +5,8 @@ import { ScimError } from '../../src/scim/error.ts';
 import { parseBody } from '../../src/scim/parse-body.ts';
 import { toResource } from '../../src/scim/projection.ts';
 import { readUser } from '../../src/scim/read-user.ts';
-import { COMMON_ATTRIBUTES, ENTERPRISE_ATTRIBUTES, USER_ATTRIBUTES } from '../../src/scim/schema/user.ts';
+import { COMMON_ATTRIBUTES } from '../../src/scim/schema/common.ts';
+import { ENTERPRISE_ATTRIBUTES, USER_ATTRIBUTES } from '../../src/scim/schema/user.ts';
 import { CORE_USER, ENTERPRISE_USER, type Json, type JsonObject } from '../../src/scim/types.ts';
 
 const META = { id: 'i1', location: 'https://x/Users/i1', created: '2026-01-01T00:00:00Z', lastModified: '2026-01-02T00:00:00Z' };

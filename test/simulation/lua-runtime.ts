@@ -198,6 +198,10 @@ export const library: Record<string, (...args: Value[]) => Value | Value[]> = {
     return whole.slice(Math.max(0, index(first) - 1), Math.max(0, index(last)));
   },
   'string.gsub': (subject, pattern, replacement) => gsub(subject, pattern, replacement),
+  'table.sort': (list) => {
+    table(list).list.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+    return undefined;
+  },
   'cjson.decode': (json) => decode(JSON.parse(text(json))),
   'cjson.encode': (value) => JSON.stringify(encode(value)),
 };

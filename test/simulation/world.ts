@@ -274,6 +274,10 @@ export class World {
   #evidence(): Evidence {
     const { callsPerWindow, windowSeconds, concurrency, policy } = this.#history.settings;
     const rows = this.server.keyspace.command('XRANGE', `${PREFIX}audit`, '-', '+') as [string, string[]][];
+    const people = this.server.keyspace
+      .keys(`${PREFIX}user:`)
+      .map((key) => this.server.keyspace.command('HMGET', key, 'subject', 'id') as string[]);
+    const subjects = new Map(people.map(([subject = '', id = '']) => [subject, id]));
     return {
       settings: {
         product: PRODUCT,
@@ -294,8 +298,10 @@ export class World {
       customers: this.maxio.model.customers.map(customerJson),
       subscriptions: this.maxio.model.subscriptions.map((each) => this.#subscriptionJson(each)),
       people: this.#people(),
-      audit: rows.map(([, fields]) => ({ ...decodeAudit(fields), user: fields[1] ?? '' })),
+      audit: rows.map(([, fields]) => ({ ...decodeAudit(fields), user: subjects.get(fields[1] ?? '') ?? '' })),
       auditSeq: Number(this.server.keyspace.command('HGET', `${PREFIX}auditClock`, 'seq') ?? 0),
+      // Nobody makes rounds here, so nothing is sealed.
+      chain: [],
       bells: bellsOf(this.server),
       texts: [],
       processes: [],

@@ -42,6 +42,8 @@ export const exchangeSchema = z
     source: z
       .array(z.string().regex(PUBLIC_SOURCE, 'name an RFC section, a public page, or a repository and issue number'))
       .min(1),
+    /** Ids of the rows of src/scim/deviations.ts that this exchange shows. */
+    deviations: z.array(z.string()).min(1).optional(),
     given: z.array(stepSchema).optional(),
     exchanges: z.array(stepSchema).min(1),
   })

@@ -18,7 +18,9 @@ export class ModelMaxio {
   /** Decides the fate of the next mutating call. */
   nextFault: () => { fault: Fault; lateMs: number } = () => ({ fault: 'none', lateMs: 0 });
   /** Told before each mutating call starts. */
-  onCall: (kind: string) => void = () => {};
+  onCall: (kind: string, subscriptionId?: string) => void = () => {};
+  /** Family of each product, where it matters. */
+  families: Readonly<Record<string, string>> = {};
   /** What happens elsewhere while a call is on its way. */
   meanwhile: () => void = () => {};
   #late: { atMs: number; effect: Effect }[] = [];
@@ -42,8 +44,8 @@ export class ModelMaxio {
     return this.subscriptions.filter(({ state }) => state !== 'canceled');
   }
 
-  async #mutate<T>(kind: string, effect: () => T): Promise<T> {
-    this.onCall(kind);
+  async #mutate<T>(kind: string, effect: () => T, subscriptionId?: string): Promise<T> {
+    this.onCall(kind, subscriptionId);
     this.calls.push(kind);
     this.meanwhile();
     const { fault, lateMs } = this.nextFault();
@@ -137,7 +139,7 @@ export class ModelMaxio {
         id: String(this.#ids),
         state: 'active',
         reference: input.reference,
-        productHandle: input.productHandle,
+        ...this.#sold(input.productHandle),
         productPriceInCents: 100,
         monthlyCents: 100,
         currentPeriodEndsAt: undefined,
@@ -161,17 +163,19 @@ export class ModelMaxio {
   }
 
   async cancelSubscription(id: string, message: string): Promise<Subscription> {
-    return await this.#mutate('cancel', () => {
-      const subscription = this.#subscription(id);
-      if (subscription.state === 'canceled') this.#refuse('cancel', 'The subscription is already canceled');
-      return Object.assign(subscription, { state: 'canceled', cancellationMessage: message, ending: false });
-    });
+    return await this.#mutate(
+      'cancel',
+      () => {
+        const subscription = this.#subscription(id);
+        if (subscription.state === 'canceled') this.#refuse('cancel', 'The subscription is already canceled');
+        return Object.assign(subscription, { state: 'canceled', cancellationMessage: message, ending: false });
+      },
+      id,
+    );
   }
 
   async delayCancel(id: string): Promise<void> {
-    await this.#mutate('delay cancel', () => {
-      Object.assign(this.#subscription(id), { ending: true });
-    });
+    await this.#mutate('delay cancel', () => void Object.assign(this.#subscription(id), { ending: true }), id);
   }
 
   async undoDelayedCancel(id: string): Promise<void> {
@@ -181,11 +185,24 @@ export class ModelMaxio {
   }
 
   async hold(id: string): Promise<Subscription> {
-    return await this.#mutate('hold', () => {
-      const subscription = this.#subscription(id);
-      if (subscription.state !== 'active') this.#refuse('hold', 'This subscription is not eligible to be put on hold.');
-      return Object.assign(subscription, { state: 'on_hold' });
-    });
+    return await this.#mutate(
+      'hold',
+      () => {
+        const subscription = this.#subscription(id);
+        if (subscription.state !== 'active') this.#refuse('hold', 'This subscription is not eligible to be put on hold.');
+        return Object.assign(subscription, { state: 'on_hold' });
+      },
+      id,
+    );
+  }
+
+  #sold(productHandle: string): { productHandle: string; productFamily?: string } {
+    const productFamily = this.families[productHandle];
+    return { productHandle, ...(productFamily === undefined ? {} : { productFamily }) };
+  }
+
+  async changeProduct(id: string, { productHandle }: { productHandle: string }): Promise<Subscription> {
+    return await this.#mutate('change product', () => Object.assign(this.#subscription(id), this.#sold(productHandle)), id);
   }
 
   async resume(id: string): Promise<Subscription> {

@@ -6,6 +6,9 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import { type GuardLimits, type NamedOperator, readConfig, type SiteConfig } from '../../src/config.ts';
+import { Clients } from '../../src/directory/clients.ts';
+import { GroupStore } from '../../src/directory/group-store.ts';
+import { createGroups } from '../../src/directory/groups.ts';
 import { Holds } from '../../src/directory/holds.ts';
 import { sitePrefix } from '../../src/directory/keys.ts';
 import type { UserRecord } from '../../src/directory/record.ts';
@@ -13,6 +16,7 @@ import { Runs } from '../../src/directory/runs.ts';
 import { type Mode, SiteModes } from '../../src/directory/site-mode.ts';
 import { Store } from '../../src/directory/store.ts';
 import { SurveyIndex } from '../../src/directory/survey-index.ts';
+import { Tokens } from '../../src/directory/tokens.ts';
 import { createUsers, type Users } from '../../src/directory/users.ts';
 import type { DoctorCheck } from '../../src/doctor/check.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -37,6 +41,8 @@ export const OPS_TOKEN = 'ops-CANARY-0f8e6d4c2b1a';
 export interface TestOpsSite extends OpsSite {
   /** The real thing, to be put into another mode or to say what survey and drift have found. */
   modes: SiteModes;
+  tokens: Tokens;
+  clients: Clients;
   watch: Watch;
   onboarding: Onboarding;
   index: SurveyIndex;
@@ -54,7 +60,7 @@ export interface OpsServer {
   logLines: string[];
 }
 
-export interface TestSiteOptions extends Partial<Omit<OpsSite, 'modes'>> {
+export interface TestSiteOptions extends Partial<Omit<OpsSite, 'modes' | 'tokens' | 'clients'>> {
   callsPerWindow?: number;
   guard?: GuardLimits;
   channels?: Channel[];
@@ -77,12 +83,15 @@ export function openOpsSite(redis: Redis, options: TestSiteOptions = {}): TestOp
   const ring: OpsSite['ring'] = async (userId, lane) => void rung.push({ userId, lane });
   const isProtected = (): boolean => false;
   const parts = { siteKey: key, redis, store, runs, modes, index, caller, client, logger, telemetry, isProtected, ring };
-  const onboarding = createOnboarding(parts);
+  const onboarding = createOnboarding({ ...parts, erasureKey: new Secret('ops-test-erasure-key-3f9d') });
   const watch = createWatch({ ...parts, site: { ...config, guard }, author: undefined, survey: onboarding.survey });
   const { drift, repairs, configuration, forecasts } = watch;
   const contact = () => ({ kind: 'confirmed', refusals: 0 }) as const;
   const test = async () => true;
-  const sources = { site: { ...config, guard }, store, runs, budget, modes, holds, contact, test };
+  const tokens = new Tokens({ redis, siteKey: key, configured: { expires: undefined } });
+  const clients = new Clients({ redis, siteKey: key });
+  const token = async () => (await tokens.standing()).first;
+  const sources = { site: { ...config, guard }, store, runs, budget, modes, holds, token, contact, test };
   const wording = { names: false, opsUrl: 'https://scim.example.com/ops' };
   return {
     key,
@@ -90,21 +99,27 @@ export function openOpsSite(redis: Redis, options: TestSiteOptions = {}): TestOp
     deprovision: 'cancel',
     productHandle: 'pro',
     graceSeconds: 0,
-    tokenExpires: undefined,
     store,
     runs,
     budget,
     modes,
     holds,
+    tokens,
+    clients,
     survey: onboarding.survey,
     links: onboarding.links,
     release: onboarding.release,
     recovery: onboarding.recovery,
     imports: onboarding.imports,
     archive: onboarding.archive,
+    audit: onboarding.audit,
+    erasures: onboarding.erasures,
     drift,
     repairs,
     configuration,
+    groupPlans: watch.groupPlans,
+    plans: () => ({}),
+    wanted: async (record) => (await watch.wanted([record]))(record),
     forecasts,
     notifier: new Notifier({ sources, channels, wording, telemetry, logger }),
     isProtected,
@@ -159,11 +174,13 @@ export async function serveOps(
     config: { publicUrl },
     logger,
     telemetry,
-    sites: sites.map(({ key, users, scimToken }) => ({
+    sites: sites.map(({ key, store, users, scimToken, tokens }) => ({
       key,
       idp: 'okta',
       token: new Secret(scimToken),
+      book: tokens.book,
       users,
+      groups: createGroups({ store: new GroupStore(store) }),
       accepting: () => ({ ok: true }),
     })),
   });

@@ -67,7 +67,8 @@ function itemsOf(text: string): (Block | Cue)[] {
   });
 }
 
-function anchorOf(heading: string): string {
+/** What a link to a heading ends with. */
+export function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
     .replaceAll(/[^\w -]/g, '')

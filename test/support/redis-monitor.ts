@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export class RedisMonitor {
   readonly #socket: Socket;
@@ -28,9 +29,24 @@ export class RedisMonitor {
     return monitor;
   }
 
+  /** Stops listening once a command with this text has been seen: lines arrive after the answers to the commands they are about. */
+  async stopAfter(text: string): Promise<string[]> {
+    const untilMs = Date.now() + 30_000;
+    while (!this.#text.includes(text)) {
+      if (Date.now() > untilMs) throw new Error(`no command with ${text} was seen`);
+      await delay(5);
+    }
+    return this.stop();
+  }
+
   /** Stops listening. @returns one line a command, as the server printed them */
   stop(): string[] {
     this.#socket.destroy();
+    return this.lines();
+  }
+
+  /** What was heard so far. */
+  lines(): string[] {
     return this.#text.split('\r\n').filter((line) => line.startsWith('+') && line !== '+OK');
   }
 }

@@ -111,6 +111,12 @@ export class Rehearsal {
     return answer?.status === 200 ? ((await answer.json()) as T) : undefined;
   }
 
+  /** What the SCIM door answers to somebody with this token. */
+  async enters(token: string): Promise<number> {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`http://127.0.0.1:${this.#env.PORT}/scim/v2/Users?count=0`, { headers })).status;
+  }
+
   async #sandbox(path: string): Promise<unknown> {
     return await (await fetch(`http://127.0.0.1:${this.#env.SANDBOX_PORT}/__sandbox/${path}`)).json();
   }

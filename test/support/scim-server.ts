@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
+import { GroupStore } from '../../src/directory/group-store.ts';
+import { createGroups } from '../../src/directory/groups.ts';
 import { Store } from '../../src/directory/store.ts';
 import { createUsers, type Users } from '../../src/directory/users.ts';
 import { createServer, type ServerParts } from '../../src/http/server.ts';
@@ -31,17 +33,23 @@ export interface ScimServer extends TestSite {
 /** Makes a door to a fresh, empty site. `users` replaces the directory, for faults that Redis cannot be brought to. */
 export function openSite(
   redis: Redis,
-  options: { idp?: SiteDoor['idp']; users?: Partial<Users>; accepting?: SiteDoor['accepting'] } = {},
+  options: Partial<Pick<SiteDoor, 'idp' | 'book' | 'gate' | 'accepting'>> & {
+    users?: Partial<Users>;
+    backlogLimit?: number;
+    /** The same one at two Redis servers makes the same ids. */
+    subdomain?: string;
+  } = {},
 ): TestSite {
-  const subdomain = `t${randomUUID().slice(0, 12)}`;
+  const subdomain = options.subdomain ?? `t${randomUUID().slice(0, 12)}`;
   const token = `${randomUUID()}${randomUUID()}`;
-  const store = new Store(redis, `us.${subdomain}`, { backlogLimit: 1_000_000, guard: NO_GUARD });
+  const store = new Store(redis, `us.${subdomain}`, { backlogLimit: options.backlogLimit ?? 1_000_000, guard: NO_GUARD });
   const users = createUsers({ store, site: { region: 'us', subdomain }, onCommitted: () => undefined });
   const door: SiteDoor = {
     key: `us.${subdomain}`,
     idp: options.idp ?? 'generic',
     token: new Secret(token),
     users: { ...users, ...options.users },
+    groups: createGroups({ store: new GroupStore(store) }),
     accepting: options.accepting ?? (() => ({ ok: true })),
   };
   return { door, token };
@@ -50,18 +58,22 @@ export function openSite(
 /** Starts a server for the given sites; the first one is the default. It does not listen until asked to. */
 export async function serveSites(
   sites: [TestSite, ...TestSite[]],
-  options: Pick<ServerParts, 'waitsMs'> = {},
+  options: Pick<ServerParts, 'waitsMs'> & {
+    trustedProxies?: ServerParts['config']['trustedProxies'];
+    oauth?: ServerParts['config']['oauth'];
+  } = {},
 ): Promise<ScimServer> {
+  const { trustedProxies, oauth, ...more } = options;
   const logLines: string[] = [];
-  const secrets = sites.map((site) => site.door.token);
+  const secrets = sites.flatMap((site) => site.door.token ?? []);
   const logger: Logger = createLogger({ level: 'debug', secrets }, { write: (line: string) => void logLines.push(line) });
   const telemetry = createTelemetry({ version: 'test', processMetrics: false });
   const app = createServer({
-    config: { publicUrl: PUBLIC_URL },
+    config: { publicUrl: PUBLIC_URL, trustedProxies, ...(oauth && { oauth }) },
     logger,
     telemetry,
     sites: sites.map((site) => site.door),
-    ...options,
+    ...more,
   });
   await app.ready();
   return { ...sites[0], app, telemetry, logLines };

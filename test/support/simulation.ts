@@ -10,6 +10,7 @@ import type { Mode } from '../../src/directory/site-mode.ts';
 import type { Store } from '../../src/directory/store.ts';
 import type { MaxioClient } from '../../src/maxio/client.ts';
 import { type Caller, type CallOptions, NotMade } from '../../src/provisioning/caller.ts';
+import { familiesOf, wantedProducts } from '../../src/provisioning/group-plans.ts';
 import type { Outcome } from '../../src/provisioning/outcome.ts';
 import { type ReconcileParts, reconcile } from '../../src/provisioning/reconcile.ts';
 import type { RunPolicy } from '../../src/provisioning/run.ts';
@@ -45,6 +46,12 @@ export class Simulation {
 
   constructor(policy: Partial<RunPolicy> = {}) {
     const sim = this;
+    const labels = {
+      prefix: '',
+      userKey: (id: string) => `user:${id}`,
+      guard: async <T>(work: () => Promise<T>) => await work(),
+      redis: { hmget: async (_key: string, ...names: string[]) => names.map((displayName) => JSON.stringify({ displayName })) },
+    };
     this.#policy = {
       productHandle: 'pro',
       policy: 'cancel',
@@ -71,16 +78,18 @@ export class Simulation {
       async finish(_lease: Lease, end: Finish) {
         if (end.run.outcome === 'settled') sim.record.settledGeneration = Math.max(sim.record.settledGeneration, end.generation);
         if (sim.record.generation !== end.generation) return { kind: 'moved' as const };
-        const hold = sim.record.leave?.state;
-        if ((hold ?? 'free') !== (end.leave ?? 'free') && end.run.outcome !== 'settled') return { kind: 'moved' as const };
-        if (hold === 'held') sim.#decide('free');
+        const hold = (sim.record.leave ?? sim.record.loss)?.state;
+        const decided = (hold ?? 'free') !== (end.leave ?? 'free');
+        if (decided && (end.run.outcome !== 'settled' || end.leave === 'held')) return { kind: 'moved' as const };
+        if (hold === 'held' && end.leave !== 'held') sim.#decide('free');
+        if (end.run.outcome === 'settled' && end.losses === true) sim.#lossIsDone();
         sim.record.run = { ...end.run, atMs: sim.maxio.nowMs };
         return { kind: 'ok' as const, dirtySinceMs: 0, nowMs: sim.maxio.nowMs };
       },
     };
     const caller = {
       async call<T>(options: CallOptions, send: (signal: AbortSignal | undefined) => Promise<T>) {
-        const hold = sim.record.leave?.state;
+        const hold = (sim.record.leave ?? sim.record.loss)?.state;
         const held = {
           gen: String(sim.record.generation),
           mode: sim.mode,
@@ -99,7 +108,7 @@ export class Simulation {
     };
     this.#parts = {
       siteKey: 'us.acme',
-      store: { prefix: '', userKey: (id: string) => `user:${id}` } as unknown as Store,
+      store: labels as unknown as Store,
       runs: runs as unknown as Runs,
       caller: caller as unknown as Caller,
       client: this.maxio as unknown as MaxioClient,
@@ -131,17 +140,124 @@ export class Simulation {
     if (after === 'active') {
       if (this.record.leave?.state === 'held') this.tripped = false;
       delete this.record.leave;
+      if (before === 'inactive') this.#comeBack();
     } else if (before === 'active') {
+      this.#remember();
+      delete this.record.loss;
       this.lastLossMs = this.maxio.nowMs;
       this.record.leave = { atMs: this.maxio.nowMs, state: this.tripped ? 'held' : 'free' };
     }
     this.story.push(`IdP wants ${intentOf(this.record)}`);
   }
 
+  /** What was given, lost or spared by family when the person left. */
+  readonly #gave = new Map<string, 'group' | 'site' | 'spared'>();
+
+  #given() {
+    const { groupPlans, productHandle } = this.#policy;
+    const labels = (this.record.groups ?? []).map((displayName) => ({ displayName }));
+    return groupPlans === undefined ? [] : wantedProducts(labels, groupPlans, productHandle);
+  }
+
+  #remember(): void {
+    this.#gave.clear();
+    for (const { family = '', through } of this.#given()) this.#gave.set(family, through);
+    for (const family of this.record.loss?.spared ?? []) this.#gave.set(family, 'spared');
+    for (const family of Object.keys(this.record.loss?.families ?? {})) this.#gave.set(family, 'group');
+  }
+
+  /** What was given, was never ended and is given by no group any more is lost now. */
+  #comeBack(): void {
+    const { groupPlans, productHandle } = this.#policy;
+    if (groupPlans === undefined) return;
+    const plans = familiesOf(groupPlans, productHandle);
+    const given = this.#given();
+    const reviving = this.record.open.flatMap(({ target }) => target ?? []);
+    const known = (this.record.link?.subscriptions ?? []).filter(
+      ({ id, state }) => state !== 'canceled' || reviving.includes(id),
+    );
+    const families: Record<string, number> = {};
+    const spared = new Set<string>();
+    for (const { productHandle: product = '' } of [...known, ...this.record.open]) {
+      const family = plans[product] ?? '';
+      const had = this.#gave.get(family);
+      const now = given.find((each) => each.family === family);
+      if (had === undefined || now?.through === 'group') continue;
+      if (had === 'spared') spared.add(family);
+      else if (now === undefined || (had === 'group' && now.productHandle !== product)) families[family] = this.maxio.nowMs;
+    }
+    const lost = Object.keys(families).length > 0;
+    if (!lost && spared.size === 0) return;
+    if (lost) this.lastLossMs = this.maxio.nowMs;
+    const state = !lost ? 'exempt' : this.tripped ? 'held' : 'free';
+    this.record.loss = { atMs: this.maxio.nowMs, state, families, spared: [...spared], monthlyCents: 0 };
+  }
+
+  #lossIsDone(): void {
+    const { loss } = this.record;
+    if (loss === undefined || loss.state === 'held' || loss.state === 'exempt') return;
+    if (loss.spared.length === 0) delete this.record.loss;
+    else this.record.loss = { ...loss, state: 'exempt', families: {} };
+  }
+
+  /** The groups of the person, by name, as membership.lua understands a change of them. */
+  inGroups(...names: string[]): void {
+    const { groupPlans, productHandle } = this.#policy;
+    const given = (groups: readonly string[] = []) =>
+      new Map(
+        wantedProducts(
+          groups.map((displayName) => ({ displayName })),
+          groupPlans,
+          productHandle,
+        ).map((product) => [product.family ?? '', product]),
+      );
+    const [was, is] = [given(this.record.groups), given(names)];
+    this.record.groups = names;
+    this.story.push(`IdP says groups: ${names.join(', ')}`);
+    const text = (products: typeof was): string => JSON.stringify([...products].sort());
+    if (intentOf(this.record) === 'inactive' || text(was) === text(is)) return;
+    this.record.generation += 1;
+    delete this.record.run;
+    const before = this.record.loss;
+    const families: Record<string, number> = { ...before?.families };
+    const spared = new Set(before?.spared);
+    for (const [family, { through }] of is) {
+      if (through === 'site') continue;
+      delete families[family];
+      spared.delete(family);
+    }
+    const gone = [...was].filter(([family, { through }]) => {
+      const now = is.get(family);
+      return now === undefined || (now.through === 'site' && through === 'group');
+    });
+    for (const [family] of gone) {
+      families[family] = this.maxio.nowMs;
+      spared.delete(family);
+    }
+    if (gone.length > 0) this.lastLossMs = this.maxio.nowMs;
+    if (Object.keys(families).length === 0 && spared.size === 0) {
+      if (before?.state === 'held') this.tripped = false;
+      delete this.record.loss;
+      return;
+    }
+    const kept = before?.state ?? 'free';
+    const state =
+      gone.length > 0
+        ? this.tripped || kept === 'held'
+          ? 'held'
+          : 'free'
+        : Object.keys(families).length === 0
+          ? 'exempt'
+          : kept;
+    const atMs = gone.length > 0 ? this.maxio.nowMs : (before?.atMs ?? 0);
+    this.record.loss = { atMs, state, families, spared: [...spared], monthlyCents: 0 };
+  }
+
   /** Too many others have left: whoever has left and is not applied yet is held, and everybody who leaves from now on. */
   trip(): void {
     this.tripped = true;
-    const { leave, run } = this.record;
+    const { run } = this.record;
+    const leave = this.record.leave ?? this.record.loss;
     if (leave?.state === 'free' && run?.outcome !== 'settled') {
       leave.state = 'held';
       delete this.record.run;
@@ -151,14 +267,18 @@ export class Simulation {
 
   /** An operator decides about the leave, if it is held. */
   decide(decision: 'approve' | 'reject'): void {
-    if (this.record.leave?.state !== 'held') return;
+    const { loss } = this.record;
+    if ((this.record.leave ?? loss)?.state !== 'held') return;
     this.#decide(decision === 'approve' ? 'approved' : 'exempt');
+    if (loss !== undefined && decision === 'reject')
+      this.record.loss = { ...loss, families: {}, spared: [...new Set([...loss.spared, ...Object.keys(loss.families)])] };
     delete this.record.run;
     this.story.push(`the operator decides: ${decision}`);
   }
 
   #decide(state: LeaveState): void {
-    if (this.record.leave !== undefined) this.record.leave.state = state;
+    const leave = this.record.leave ?? this.record.loss;
+    if (leave !== undefined) leave.state = state;
     this.tripped = false;
   }
 

@@ -1,4 +1,14 @@
-/** Owns a preload that leaves a promise rejected and unhandled when the process gets SIGUSR1, with a secret-looking text in its message. No behaviour else. */
+/**
+ * Owns a preload that makes a process fail in ways nobody expects: SIGUSR1 leaves a promise rejected and unhandled, SIGUSR2 throws where nobody catches.
+ * The texts of both hold what must not be printed. No behaviour else.
+ */
+const about = (): string => `nobody expected this; it was about ${process.env.STRAY_TEXT ?? process.env.SCIM_TOKEN}`;
+
 process.on('SIGUSR1', () => {
-  void Promise.reject(new Error(`nobody expected this; it was about ${process.env.SCIM_TOKEN}`));
+  void Promise.reject(new Error(about()));
+});
+process.on('SIGUSR2', () => {
+  setImmediate(() => {
+    throw new Error(about(), { cause: new Error(about()) });
+  });
 });

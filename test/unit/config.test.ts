@@ -269,7 +269,7 @@ describe('SITES_FILE', () => {
   it('reads secrets from files, relative to itself', () => {
     file('token-of-acme', `${scimToken}\n`);
     const { sites } = readConfig(withSites([{ ...one, SCIM_TOKEN: undefined, SCIM_TOKEN_FILE: 'token-of-acme' }]));
-    expect(sites[0]?.scimToken.reveal()).toBe(scimToken);
+    expect(sites[0]?.scimToken?.reveal()).toBe(scimToken);
   });
 
   it('refuses sites that could not be told apart', () => {

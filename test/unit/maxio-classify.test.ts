@@ -2,10 +2,12 @@
  * What every answer proves, with the exact bytes: all error shapes Maxio is known to send, and those only a proxy, a CDN or a
  * broken Maxio would. The rule behind all of them: what cannot be trusted proves nothing.
  */
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { callResult } from '../../src/maxio/call-result.ts';
-import { isAlreadyCanceled, isReferenceTaken } from '../../src/maxio/classify.ts';
+import { CALLS } from '../../src/maxio/calls.ts';
+import { isAlreadyCanceled, isReferenceTaken, refusalOf } from '../../src/maxio/classify.ts';
 import type { MaxioClient } from '../../src/maxio/client.ts';
 import { MaxioError, type MaxioErrorKind } from '../../src/maxio/error.ts';
 import { messagesOf } from '../../src/maxio/messages.ts';
@@ -254,6 +256,69 @@ test('S13 messages keep neither addresses nor secrets nor control characters, an
       },
     ),
   );
+});
+
+test('S13 a message of megabytes is cut before it is searched, and no secret is cut in two', () => {
+  // Searched as a whole, each of these would take hours.
+  for (const unit of ['a', '\u0001', 'a.', '%40', 'a ']) {
+    const body = JSON.stringify({ errors: [unit.repeat(2_000_000)] });
+    for (const text of messagesOf(body, [API_KEY], ['ann'])) expect(text.length).toBeLessThanOrEqual(200);
+  }
+  const address = `${'b'.repeat(1_950)}@x`;
+  for (let at = 0; at < 60; at += 1) {
+    const [text] = messagesOf(JSON.stringify({ errors: [`${address} ${'c'.repeat(at)} ${API_KEY}`] }), [API_KEY]);
+    expect(text).not.toContain(API_KEY.slice(0, 4));
+  }
+});
+
+describe('what we have said about a person', () => {
+  const reference = 'ref~40zoe';
+  const fields = { first_name: 'Zoë', last_name: 'O.Brien-(x)', organization: 'R&D', phone: '+49 30 1' };
+
+  test('S13 does not come back in messages, and in no error text at all', async () => {
+    const quoted = `Customer zoë O.Brien-(x) of R&D (ref~40zoe, ${encodeURIComponent('+49 30 1')}) is invalid`;
+    maxio.answer(whole(422, JSON.stringify({ errors: [quoted, { last_name: ['O.Brien-(x) is taken'] }] })));
+    const error = await failure(client.createCustomer(reference, { ...fields, email: 'z@example.com' }, 'u'));
+    expect(error.messages).toEqual([
+      'Customer [value] [value] of [value] ([value], [value]) is invalid',
+      'last_name: [value] is taken',
+    ]);
+    expect(`${error.message} ${error.stack} ${inspect(error, { depth: 5, showHidden: true })}`).not.toMatch(
+      /zoë|brien|ref~40zoe/i,
+    );
+  });
+
+  test('S13 is taken out by words: whoever is called Al or taken changes no other word, and no verdict', () => {
+    const answer = {
+      status: 422,
+      contentType: 'application/json',
+      retryAfter: undefined,
+      body: '{"errors":["Reference: must be unique - that value has been taken. Also already."]}',
+    };
+    const error = refusalOf(
+      CALLS.createCustomer,
+      answer,
+      [],
+      ['Al', 'Taken', 'unique', '', ' ', 'a', '\ud800', '$&', '[x', '\\\\'],
+    );
+    expect(error?.messages).toEqual(['Reference: must be [value] - that value has been [value]. Also already.']);
+    expect(isReferenceTaken(error)).toBe(true);
+  });
+
+  test('S13 is taken out before a text is cut, whatever it is', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: 'binary', minLength: 2, maxLength: 30 }), { maxLength: 8 }),
+        fc.integer({ min: 0, max: 210 }),
+        (values, at) => {
+          const body = JSON.stringify({ errors: values.map((value) => `${'x'.repeat(at)} ${value} y`) });
+          const texts = messagesOf(body, [], values);
+          return texts.every((text) => text.length <= 200) && texts.length <= 10;
+        },
+      ),
+    );
+    expect(messagesOf(JSON.stringify({ errors: [`${'x'.repeat(195)} Abcdefghij`] }), [], ['Abcdefghij'])[0]).not.toContain('Abc');
+  });
 });
 
 test('a document nested 100,000 deep is read without harm', async () => {

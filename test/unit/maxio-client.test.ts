@@ -44,6 +44,22 @@ const wire: [keyof typeof CALLS, string, string, unknown, string, (client: Maxio
   ['readSite', 'GET', '/site.json', '', JSON.stringify({ site: { id: 1, subdomain: 'acme', test: true } }), (c) => c.readSite()],
   ['readProduct', 'GET', '/products/handle/pro%3A2.json', '', oneProduct, (c) => c.readProduct('pro:2')],
   [
+    'readPricePoint',
+    'GET',
+    '/products/handle:pro%3A2/price_points/handle:yearly.json',
+    '',
+    JSON.stringify({ price_point: { id: 7, handle: 'yearly', archived_at: null } }),
+    (c) => c.readPricePoint('pro:2', 'yearly'),
+  ],
+  [
+    'changeProduct',
+    'PUT',
+    '/subscriptions/94211938.json',
+    { subscription: { product_handle: 'max', product_price_point_handle: 'yearly' } },
+    oneSubscription,
+    (c) => c.changeProduct('94211938', { productHandle: 'max', pricePointHandle: 'yearly' }),
+  ],
+  [
     'listCustomers',
     'GET',
     '/customers.json?page=3&per_page=200&direction=asc',

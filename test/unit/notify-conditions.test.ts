@@ -193,10 +193,42 @@ describe('the service', () => {
     expect(told).toMatchObject({ severity, mark, title: `The SCIM token expires ${words}` });
   });
 
+  it('F85 a right token from a network that is not allowed', () => {
+    const strangers = {
+      firstMs: NOW - 5 * MINUTE,
+      lastMs: NOW - MINUTE,
+      times: 7,
+      address: '198.51.100.66',
+      actor: 'scim-token:abcdefgh2345',
+    };
+    const told = only('other-network', { strangers });
+    expect(told).toMatchObject({ severity: 'page', sinceMs: NOW - 5 * MINUTE });
+    expect(told.what).toMatch(/7 requests .* from 198\.51\.100\.66 with scim-token:abcdefgh2345\. All of them were refused/);
+    expect(told.todo).toMatch(/SCIM_ALLOW_FROM.*TRUSTED_PROXIES.*leaked: maxio-scim token list --site us\.acme/);
+  });
+
+  it('what an OAuth client signs in with, before and after its end', () => {
+    const client = { client: 'smc_aaaaaaaaaaaa', id: 'bbbbbbbbbbbb', kind: 'secret' as const, expiresMs: NOW + 2.5 * DAY };
+    expect(tell({ client: { ...client, expiresMs: NOW + 31 * DAY } })).toEqual([]);
+    const told = only('client-expiry', { client });
+    expect(told).toMatchObject({ severity: 'page', mark: 3, title: 'What an OAuth client signs in with expires in 2 days' });
+    expect(told.todo).toContain('maxio-scim client add-secret smc_aaaaaaaaaaaa --site us.acme');
+    const over = only('client-expiry', { client: { ...client, expiresMs: NOW - MINUTE } });
+    expect(over).toMatchObject({ severity: 'page', mark: 4, title: 'What an OAuth client signs in with has expired' });
+    for (const text of [told.what, told.todo, over.what]) expect(text).toMatch(/[.]$/);
+  });
+
   it('the token after its end', () => {
     const told = only('token-expiry', { tokenExpiresMs: NOW - MINUTE });
     expect(told).toMatchObject({ severity: 'page', mark: 4, title: 'The SCIM token has expired' });
     expect(told.todo).toContain('SCIM_TOKEN_EXPIRES');
+  });
+
+  it('rules for groups that name what Maxio does not sell', () => {
+    expect(tell({ groupPlans: { problems: [] } })).toEqual([]);
+    const told = only('group-plans', { groupPlans: { problems: ['Maxio has no product gold.'] } });
+    expect(told).toMatchObject({ severity: 'warn', what: expect.stringContaining('Maxio has no product gold.') });
+    expect(told.todo).toContain('maxio-scim group-plans');
   });
 
   it('a configuration that waits, with its author and how many it changes', () => {

@@ -22,6 +22,7 @@ const reading: SiteReading = {
   modeSince: '2026-11-20T11:00:00.000Z',
   modeWhy: 'month-end close',
   exempt: 2,
+  groups: 7,
   guard: {
     trippedAt: '2026-11-20T11:30:00.000Z',
     why: 'hour',
@@ -38,6 +39,9 @@ const reading: SiteReading = {
   configurationWaiting: true,
   recovery: null,
   tokenExpires: '2026-12-01T23:59:59.999Z',
+  liveTokens: 1,
+  clientExpires: null,
+  liveCredentials: 0,
   lateAfterSeconds: 300,
   inFlight: 1,
   pauseStreak: 0,
@@ -57,6 +61,8 @@ const held: HeldPerson = {
   site: 'us.acme',
   id: '22222222-2222-5222-8222-222222222222',
   userName: 'bob@example.com',
+  what: 'person',
+  products: [],
   leftAt: '2026-11-20T11:30:00.000Z',
   deleted: false,
   why: 'hour',
@@ -129,7 +135,7 @@ test('B56 names, reasons and details of any content change no tag of the page', 
 });
 
 test('the page loads nothing and runs nothing', () => {
-  for (const page of [pageOf(), pageOf({ told: { good: false, text: 'no' } }), signInPage('n0nce', true)]) {
+  for (const page of [pageOf(), pageOf({ told: { good: false, text: 'no' } }), signInPage('n0nce', 'wrong')]) {
     expect(page).not.toMatch(/<script|<link|<img|<iframe|https?:|\son[a-z]+=|url\(/i);
     expect(page).toContain('<style nonce="n0nce">');
   }

@@ -10,7 +10,8 @@ export const mapped = mapUser({ userName: 'ann@example.com', active: true, name:
 export const staying: Desired = {
   intent: 'active',
   mapped,
-  productHandle: 'pro',
+  products: [{ productHandle: 'pro', through: 'site' }],
+  plans: {},
   policy: 'cancel',
   corroboration: ['ann@example.com'],
   reference: '00u1',

@@ -29,7 +29,8 @@ const link: MaxioLink = {
 
 function open(kind: StepKind): OpenStep {
   const aboutOne = !kind.startsWith('create') && kind !== 'update-customer';
-  return { kind, token: 'token-of-this-attempt', generation: 1, sentAtMs: SENT_MS, ...(aboutOne ? { target: '7' } : {}) };
+  const to = kind === 'change-product' ? { productHandle: 'max' } : {};
+  return { kind, token: 'token-of-this-attempt', generation: 1, sentAtMs: SENT_MS, ...(aboutOne ? { target: '7' } : {}), ...to };
 }
 
 /** The survey knows nobody like this person; see provisioning-plan-twins.test.ts for the others. */
@@ -56,6 +57,7 @@ const OPEN: Record<
   cancel: { staying: WAITS, leaving: { ...WAITS, early: 'step cancel' }, seen: [live] },
   'delay-cancel': { staying: WAITS, leaving: { ...WAITS, early: 'step cancel' }, seen: [live] },
   hold: { staying: WAITS, leaving: { ...WAITS, early: 'step cancel' }, seen: [live] },
+  'change-product': { staying: WAITS, leaving: { ...WAITS, early: 'step cancel' }, seen: [live] },
   'update-customer': {
     staying: { unlooked: 'wait unknown-outcome', early: 'wait unknown-outcome', late: 'note, 0 open' },
     leaving: { ...WAITS, early: 'step cancel' },
@@ -102,6 +104,7 @@ const landed: Record<StepKind, { yes: Subscription[][]; no: Subscription[][] }> 
   },
   'delay-cancel': { yes: [[{ ...live, state: 'canceled' }], []], no: [[{ ...live, ending: true }], [live]] },
   hold: { yes: [[{ ...live, state: 'canceled' }], []], no: [[{ ...live, state: 'on_hold' }], [live]] },
+  'change-product': { yes: [[{ ...live, productHandle: 'max' }], []], no: [[live]] },
   'update-customer': { yes: [], no: [[], [live]] },
 };
 
@@ -214,7 +217,7 @@ describe('a customer that Maxio no longer lists', () => {
 
   it('is made again for someone who stays, and for nobody else', () => {
     expect(inWords(plan(staying, known()))).toBe('step create-with-subscription');
-    expect(inWords(plan({ ...staying, productHandle: undefined }, known()))).toBe('step create-customer');
+    expect(inWords(plan({ ...staying, products: [] }, known()))).toBe('step create-customer');
     expect(inWords(plan(leaving, known()))).toBe('settle');
   });
 });

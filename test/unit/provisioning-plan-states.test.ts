@@ -167,7 +167,7 @@ describe('someone who stays', () => {
   });
 
   it('gets no subscription at a site without a product', () => {
-    expect(inWords(plan({ ...staying, productHandle: undefined }, observed('created', [])))).toBe('settle');
+    expect(inWords(plan({ ...staying, products: [] }, observed('created', [])))).toBe('settle');
   });
 
   it('keeps an ending or a hold that somebody else has set', () => {

@@ -20,7 +20,7 @@ test.each([
   const beat = vi.fn();
   const sweep = new Sweep({
     site: 'us.acme',
-    runs: { sweepable, trimAudit: async () => {} } as unknown as Runs,
+    runs: { sweepable } as unknown as Runs,
     bells: {} as Bells,
     logger: createLogger({ level: 'silent' }),
     telemetry: createTelemetry({ version: 'test', processMetrics: false }),

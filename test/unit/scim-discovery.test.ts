@@ -1,10 +1,10 @@
 /** Guards what the service says about itself, and that every deviation it lists really exists. RFC 7643 §5-§7, RFC 7644 §4. */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { DEVIATIONS } from '../../src/scim/dialect.ts';
+import { DEVIATIONS } from '../../src/scim/deviations.ts';
 import * as discovery from '../../src/scim/discovery.ts';
 import { isObject } from '../../src/scim/json.ts';
-import { CORE_USER, ENTERPRISE_USER, type Json, type JsonObject } from '../../src/scim/types.ts';
+import { BILLING_USER, CORE_GROUP, CORE_USER, ENTERPRISE_USER, type Json, type JsonObject } from '../../src/scim/types.ts';
 
 const BASE = 'https://scim.example.com/scim/v2';
 const objects = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
@@ -17,25 +17,33 @@ function everyAttribute(attributes: JsonObject[]): JsonObject[] {
 test('ServiceProviderConfig names every feature, supported or not', () => {
   expect(discovery.serviceProviderConfig(`${BASE}/`)).toMatchObject({
     patch: { supported: true },
-    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    bulk: { supported: true, maxOperations: 1_000, maxPayloadSize: 1_048_576 },
     filter: { supported: true, maxResults: 200 },
     changePassword: { supported: false },
-    sort: { supported: false },
-    etag: { supported: false },
+    sort: { supported: true },
+    etag: { supported: true },
+    pagination: { cursor: true, index: true, defaultPaginationMethod: 'index', defaultPageSize: 100, maxPageSize: 200 },
     authenticationSchemes: [{ type: 'oauthbearertoken', name: expect.any(String), description: expect.any(String) }],
     meta: { location: `${BASE}/ServiceProviderConfig` },
   });
 });
 
-test('the only resource type is User with the enterprise extension, and its schemas exist', () => {
-  const [user] = objects(discovery.resourceTypes(BASE).Resources);
+test('the resource types are User with its extensions and Group, and their schemas exist', () => {
+  const [user, group] = objects(discovery.resourceTypes(BASE).Resources);
   expect(user).toEqual(discovery.resourceType(BASE, 'User'));
   expect(user).toMatchObject({
     id: 'User',
     endpoint: '/Users',
     schema: CORE_USER,
-    schemaExtensions: [{ schema: ENTERPRISE_USER, required: false }],
+    schemaExtensions: [
+      { schema: ENTERPRISE_USER, required: false },
+      { schema: BILLING_USER, required: false },
+    ],
   });
+  expect(group).toEqual(discovery.resourceType(BASE, 'Group'));
+  expect(group).toMatchObject({ id: 'Group', endpoint: '/Groups', schema: CORE_GROUP });
+  expect(group).not.toHaveProperty('schemaExtensions');
+  for (const urn of [CORE_GROUP, BILLING_USER]) expect(discovery.schema(BASE, urn).id).toBe(urn);
   expect(discovery.schema(BASE, CORE_USER).id).toBe(CORE_USER);
   expect(discovery.schema(BASE, ENTERPRISE_USER.toLowerCase()).id).toBe(ENTERPRISE_USER);
 });
@@ -103,6 +111,29 @@ describe('/Schemas', () => {
     }
   });
 
+  test('of the billing extension nothing can be written, and all of it comes on request only', () => {
+    const rows = objects(discovery.schema(BASE, BILLING_USER).attributes);
+    expect(rows.map((row) => row.name)).toEqual([
+      'customerId',
+      'reference',
+      'state',
+      'reason',
+      'detail',
+      'lastSettled',
+      'subscriptions',
+    ]);
+    for (const row of rows) expect(row).toMatchObject({ mutability: 'readOnly', returned: 'request' });
+    for (const row of everyAttribute(rows)) expect(row.mutability).toBe('readOnly');
+  });
+
+  test('a group has a required, unique displayName and members who are people', () => {
+    const [displayName, members] = objects(discovery.schema(BASE, CORE_GROUP).attributes);
+    expect(displayName).toMatchObject({ name: 'displayName', required: true, uniqueness: 'server', caseExact: false });
+    expect(members).toMatchObject({ name: 'members', multiValued: true, required: false, mutability: 'readWrite' });
+    expect(objects(members?.subAttributes).find((row) => row.name === 'value')).toMatchObject({ mutability: 'immutable' });
+    expect(objects(members?.subAttributes).find((row) => row.name === 'type')).toMatchObject({ canonicalValues: ['User'] });
+  });
+
   test('userName is required, unique and without regard to case', () => {
     expect(attributes.find((row) => row.name === 'userName')).toMatchObject({
       required: true,
@@ -113,7 +144,7 @@ describe('/Schemas', () => {
 
   test('there are no nulls, and the list counts itself', () => {
     expect(JSON.stringify(list)).not.toContain('null');
-    expect(list).toMatchObject({ totalResults: 2, itemsPerPage: 2 });
+    expect(list).toMatchObject({ totalResults: 4, itemsPerPage: 4 });
   });
 });
 
@@ -122,7 +153,7 @@ describe('the deviations', () => {
     const [file, name] = row.where.split('#');
     const url = new URL(`../../src/scim/${file}`, import.meta.url);
     expect(existsSync(url)).toBe(true);
-    expect(readFileSync(url, 'utf8')).toContain(`export function ${name}(`);
+    expect(readFileSync(url, 'utf8')).toMatch(new RegExp(`^export (async )?function ${name}\\(`, 'm'));
     expect(row.rfc).toMatch(/^RFC 764[34] §\d/);
   });
 

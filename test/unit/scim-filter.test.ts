@@ -1,8 +1,9 @@
 /** Guards filters: grammar, limits, comparison by the attribute table, and that a filter never matches everybody by mistake. RFC 7644 §3.4.2.2. */
 import { describe, expect, test } from 'vitest';
 import { ScimError } from '../../src/scim/error.ts';
-import { equalities, matches, parseFilter } from '../../src/scim/filter.ts';
-import { CORE_USER, ENTERPRISE_USER, type JsonObject } from '../../src/scim/types.ts';
+import { equalities, groupEqualities, matches, parseFilter, partsOf } from '../../src/scim/filter.ts';
+import { GROUP } from '../../src/scim/schema.ts';
+import { CORE_GROUP, CORE_USER, ENTERPRISE_USER, type JsonObject } from '../../src/scim/types.ts';
 
 const ANN: JsonObject = {
   schemas: [CORE_USER, ENTERPRISE_USER],
@@ -225,4 +226,56 @@ describe('equalities that an index may use', () => {
   ])('%s', (text, expected) => {
     expect(equalities(parseFilter(text))).toEqual(expected);
   });
+});
+
+describe('a filter over groups', () => {
+  const group: JsonObject = {
+    schemas: [CORE_GROUP],
+    id: 'g1',
+    displayName: 'Team Tours',
+    externalId: 'X1',
+    members: [{ value: 'u1', display: 'Ann' }, { value: 'u2' }],
+    meta: { resourceType: 'Group', created: '2026-01-01T00:00:00Z' },
+  };
+
+  test.each<[string, boolean]>([
+    ['displayName eq "team tours"', true],
+    [`${CORE_GROUP}:displayName sw "TEAM"`, true],
+    ['members eq "u2"', true],
+    ['members.value eq "U2"', false],
+    ['members[value eq "u1" and display eq "ann"]', true],
+    ['members[value eq "u2" and display pr]', false],
+    ['externalId eq "x1"', false],
+    ['meta.resourceType eq "Group" and not (members.value eq "u3")', true],
+    [`${CORE_USER}:userName eq "ann"`, false],
+  ])('%s', (text, expected) => {
+    expect(matches(parseFilter(text, GROUP), group)).toBe(expected);
+  });
+
+  test.each(['userName eq "x"', 'members.hat eq "x"', 'name.givenName pr', 'manager eq "x"'])('%s is refused', (text) => {
+    expect(() => parseFilter(text, GROUP)).toThrow(expect.objectContaining({ status: 400, scimType: 'invalidFilter' }));
+  });
+
+  test('names what an index can answer', () => {
+    const terms = groupEqualities(parseFilter('members[value eq "u1"] and displayName eq "A" and id eq "g"', GROUP));
+    expect(terms.map(({ attribute }) => attribute)).toEqual(['members.value', 'displayName', 'id']);
+  });
+});
+
+test('a time without a zone is UTC, wherever this machine stands', () => {
+  const before = process.env.TZ;
+  process.env.TZ = 'America/New_York';
+  try {
+    expect(parseFilter('meta.created ge "2026-01-01T00:00:00"')).toMatchObject({ value: Date.UTC(2026, 0, 1) });
+    expect(parseFilter('meta.created ge "2026-01-01T00:00:00.5-01:00"')).toMatchObject({ value: Date.UTC(2026, 0, 1, 1) + 500 });
+    expect(parseFilter('meta.created ge "2026-01-01"')).toMatchObject({ value: Date.UTC(2026, 0, 1) });
+  } finally {
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  }
+});
+
+test('what a filter reads is named, so that nothing else has to be looked up', () => {
+  const text = 'groups[display eq "x" and value pr] or not (meta.created gt "2026-01-01") and urn:acme:2.0:Badge:number eq 7';
+  expect(partsOf(parseFilter(text))).toEqual(['groups.display', 'groups.value', 'meta.created', 'urn:acme:2.0:Badge.number']);
 });

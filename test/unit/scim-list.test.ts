@@ -4,7 +4,8 @@ import { ScimError } from '../../src/scim/error.ts';
 import { matches } from '../../src/scim/filter.ts';
 import { listResponse, readListQuery } from '../../src/scim/list.ts';
 import { project, toResource } from '../../src/scim/projection.ts';
-import { CORE_USER, ENTERPRISE_USER, type UserAttributes } from '../../src/scim/types.ts';
+import { GROUP } from '../../src/scim/schema.ts';
+import { CORE_GROUP, CORE_USER, ENTERPRISE_USER, type UserAttributes } from '../../src/scim/types.ts';
 
 const META = { id: 'i1', location: 'https://x/Users/i1', created: '2026-01-01T00:00:00Z', lastModified: '2026-01-02T00:00:00Z' };
 const ATTRIBUTES: UserAttributes = {
@@ -103,6 +104,23 @@ describe('project', () => {
     expect(RESOURCE).toEqual(before);
   });
 
+  test('looks into a list once for each of its parts, however often and in whichever way it is named', () => {
+    let looks = 0;
+    const member = {
+      get value(): string {
+        looks += 1;
+        return 'p';
+      },
+    };
+    const team = { schemas: [CORE_GROUP], id: 'g', displayName: 'Team', members: [member] };
+    const names = ['members.value', 'MEMBERS.Value', `${CORE_GROUP}:members.value`, 'members.hat', 'members.cap'];
+    const shown = project(team, { attributes: [...names, ...names] }, GROUP);
+    expect(looks).toBe(1);
+    expect(shown).toEqual({ schemas: [CORE_GROUP], id: 'g', members: [{ value: 'p' }] });
+    expect(project(team, { attributes: ['members.hat'] }, GROUP)).toEqual({ schemas: [CORE_GROUP], id: 'g' });
+    expect(project(team, { attributes: ['members.value', CORE_GROUP] }, GROUP)).toEqual({ ...team, members: [{ value: 'p' }] });
+  });
+
   test('refuses both lists', () => {
     expect(refusal(() => project(RESOURCE, { attributes: ['id'], excludedAttributes: ['name'] })).status).toBe(400);
     expect(refusal(() => readListQuery({ attributes: 'id', excludedAttributes: 'name' })).status).toBe(400);
@@ -120,18 +138,22 @@ describe('readListQuery', () => {
     ['count 0', { count: '0' }, { startIndex: 1, count: 0 }],
     ['B66 count above the limit', { count: '1000000000' }, { startIndex: 1, count: 200 }],
     ['B66 an empty count', { count: '' }, { startIndex: 1, count: 100 }],
-    ['B66 a repeated count', { count: ['1', '2'] }, { startIndex: 1, count: 2 }],
-    ['B69 unknown parameters', { aadOptscim062020: '', cursor: 'x' }, { startIndex: 1, count: 100 }],
+    ['B69 unknown parameters', { aadOptscim062020: '', offset: 'x' }, { startIndex: 1, count: 100 }],
     [
       'sorting',
       { sortBy: 'userName', sortOrder: 'Descending' },
-      { startIndex: 1, count: 100, sortBy: 'userName', sortOrder: 'descending' },
+      { startIndex: 1, count: 100, sort: { steps: ['userName'], kind: 'folded', descending: true } },
     ],
-    ['B68 nonsense to sort by', { sortBy: 'constructor', sortOrder: 'x' }, { startIndex: 1, count: 100, sortBy: 'constructor' }],
+    ['an order of nothing', { sortOrder: 'sideways', sortBy: ' ' }, { startIndex: 1, count: 100 }],
     ['names', { attributes: 'id, userName,,' }, { startIndex: 1, count: 100, attributes: ['id', 'userName'] }],
     ['no names', { attributes: '', excludedAttributes: 'groups' }, { startIndex: 1, count: 100, excludedAttributes: ['groups'] }],
   ])('%s', (_, query, expected) => {
-    expect(readListQuery(query)).toEqual(expected);
+    const { identity, ...page } = readListQuery(query);
+    expect(page).toEqual(expected);
+    // The same for every page of a list.
+    expect(identity).toBe(
+      readListQuery({ ...query, startIndex: '7', count: '3', attributes: '', excludedAttributes: '' }).identity,
+    );
   });
 
   test.each<[string, Record<string, unknown>, string]>([
@@ -139,8 +161,19 @@ describe('readListQuery', () => {
     ['B66 count=0x10', { count: '0x10' }, 'invalidValue'],
     ['B66 count=1.5', { count: '1.5' }, 'invalidValue'],
     ['B66 count=1e9', { count: '1e9' }, 'invalidValue'],
+    ['B66 a repeated count', { count: ['1', '2'] }, 'invalidValue'],
     ['startIndex=NaN', { startIndex: 'NaN' }, 'invalidValue'],
     ['B67 10,000 names', { attributes: 'a,'.repeat(10_000) }, 'invalidValue'],
+    ['B68 nonsense to sort by', { sortBy: 'constructor' }, 'invalidValue'],
+    ['B68 a prototype to sort by', { sortBy: '__proto__' }, 'invalidValue'],
+    ['an order there is not', { sortBy: 'userName', sortOrder: 'sideways' }, 'invalidValue'],
+    ['a complex attribute to sort by', { sortBy: 'name' }, 'invalidValue'],
+    ['a password to sort by', { sortBy: 'password' }, 'invalidValue'],
+    ['a cursor and a number', { cursor: '', startIndex: '1' }, 'invalidValue'],
+    ['a cursor and no people', { cursor: '', count: '0' }, 'invalidCount'],
+    ['a cursor and fewer than none', { cursor: '', count: '-1' }, 'invalidCount'],
+    ['a cursor and a count above the limit', { cursor: '', count: '201' }, 'invalidCount'],
+    ['a cursor and a count that is none', { cursor: '', count: 'abc' }, 'invalidCount'],
     ['an empty filter', { filter: '' }, 'invalidFilter'],
     ['a filter of spaces', { filter: '  ' }, 'invalidFilter'],
     ['a bad filter', { filter: 'userName' }, 'invalidFilter'],
@@ -154,8 +187,8 @@ describe('readListQuery', () => {
   });
 
   test('other limits may be given', () => {
-    expect(readListQuery({ count: '50' }, { defaultCount: 5, maxCount: 10 }).count).toBe(10);
-    expect(readListQuery({}, { defaultCount: 5, maxCount: 10 }).count).toBe(5);
+    expect(readListQuery({ count: '50' }, { limits: { defaultCount: 5, maxCount: 10 } }).count).toBe(10);
+    expect(readListQuery({}, { limits: { defaultCount: 5, maxCount: 10 } }).count).toBe(5);
   });
 });
 

@@ -426,3 +426,16 @@ test('B72 1,000 operations in upper case are accepted', () => {
   const operations = Array.from({ length: 1000 }, (_, i) => ({ op: 'ADD', path: 'title', value: `t${i}` }));
   expect(patch(...operations).title).toBe('t999');
 });
+
+test('operations that compare too much with each other are refused, whatever their size, and usual ones never are', () => {
+  const crowded = { ...ANN, emails: Array.from({ length: 499 }, (_, n) => ({ value: `a${n}@x`, type: 'work' })) };
+  const choose = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ op: 'remove', path: `emails[value co "ß" or value ew "é${n}"]` }));
+  expect(refusal(body(...choose(1_000)), crowded)).toMatchObject({ status: 413, detail: expect.stringContaining('Split') });
+  const named = Array.from({ length: 500 }, (_, n) => ({ value: `ß${n}` }));
+  const remove = { op: 'remove', path: 'emails', value: named };
+  expect(refusal(body(remove, remove), crowded)).toMatchObject({ status: 413 });
+  expect(applyPatch(crowded, body(remove), OWN)).toEqual(crowded);
+  expect(applyPatch(crowded, body(...choose(200)), OWN)).toEqual(crowded);
+  expect(applyPatch(ANN, body(...choose(1_000)), OWN)).toEqual(ANN);
+});

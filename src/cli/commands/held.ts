@@ -11,7 +11,18 @@ import { writeCsv } from '../csv.ts';
 import { readIdFile } from '../id-file.ts';
 import { listed, renderDecided, renderHeld } from '../render-people.ts';
 
-const COLUMNS = ['site', 'id', 'user_name', 'left_at', 'deleted', 'why', 'live_subscriptions', 'monthly_revenue', 'request_id'];
+const COLUMNS = [
+  'site',
+  'id',
+  'user_name',
+  'left_at',
+  'deleted',
+  'loses',
+  'why',
+  'live_subscriptions',
+  'monthly_revenue',
+  'request_id',
+];
 /** As many as the service lists. */
 const LIMIT = '10000';
 
@@ -48,6 +59,7 @@ function cellsOf(person: HeldAnswer['held'][number]): (string | number | null)[]
     person.userName,
     person.leftAt,
     person.deleted ? 'yes' : 'no',
+    person.what === 'product' ? (person.products ?? []).join(' ') : 'all',
     person.why ?? null,
     person.subscriptions,
     (person.monthlyCents / 100).toFixed(2),

@@ -135,10 +135,11 @@ async function importSite(path: string, options: RecoveryOptions): Promise<void>
   ]);
   if (options.preview === true) return;
   await confirmed(options, 'Bring these people back? The site observes afterwards until it is released.');
-  const total: ImportAnswer = { site: answer.site, added: 0, replaced: 0, kept: 0, conflict: 0, newer: 0 };
+  const total: ImportAnswer = { site: answer.site, added: 0, replaced: 0, kept: 0, conflict: 0, newer: 0, erased: 0, groups: 0 };
   const send = async (body: object): Promise<void> => {
     const sent = await ask(target, { method: 'POST', path: '/import', body: bodyOf(options, { ...body }), shape: importAnswer });
-    for (const name of ['added', 'replaced', 'kept', 'conflict', 'newer'] as const) total[name] += sent.answer[name];
+    for (const name of ['added', 'replaced', 'kept', 'conflict', 'newer', 'erased', 'groups'] as const)
+      total[name] += sent.answer[name];
   };
   const progress = new Progress();
   await send({ head, ...(options.merge === true ? { merge: true } : {}) });
@@ -151,6 +152,8 @@ async function importSite(path: string, options: RecoveryOptions): Promise<void>
   await send({ end: true });
   print(options, total, () => [
     `${figure(total.added)} added, ${figure(total.replaced)} replaced, ${figure(total.kept)} kept as they are here, ${figure(total.conflict)} in conflict, ${figure(total.newer)} from a newer release.`,
+    ...(total.erased > 0 ? [`${figure(total.erased)} left out, because they were erased here.`] : []),
+    ...(total.groups > 0 ? [`${many(total.groups, 'group', 'groups')} with the people in them.`] : []),
     'Next: maxio-scim recovery.',
   ]);
   if (total.conflict + total.newer > 0) process.exitCode = 1;

@@ -2,9 +2,17 @@
  * Owns the routes about a configuration that would change what happens to many people and therefore waits for approval. Refuses an approval by its author.
  */
 import { z } from 'zod';
-import { isSecondPerson, refuseOwnHand } from '../second-person.ts';
+import type { Authored } from '../../survey/configuration.ts';
+import { authorsOf, isSecondPerson, refuseOwnHand } from '../second-person.ts';
 import { type ApiRoute, oneSite, route } from './route.ts';
 import { configured, moment, shape, siteKey, siteOnly } from './shapes.ts';
+
+/** Without the digests by which scripts find groups. */
+function told(configured: Authored | undefined) {
+  if (configured === undefined) return null;
+  const { groupPlans, ...rest } = configured;
+  return groupPlans === undefined ? rest : { ...rest, groupPlans: groupPlans.map(({ match: _match, ...rule }) => rule) };
+}
 
 export const configurationRoutes: ApiRoute[] = [
   route({
@@ -32,7 +40,7 @@ export const configurationRoutes: ApiRoute[] = [
     async run({ query, parts }) {
       const site = oneSite(parts, query.site);
       const { applied, candidate, changes } = await site.configuration.state();
-      return { site: site.key, applied: applied ?? null, candidate: candidate ?? null, changes: changes ?? null };
+      return { site: site.key, applied: told(applied), candidate: told(candidate), changes: changes ?? null };
     },
   }),
   route({
@@ -63,7 +71,7 @@ export const configurationRoutes: ApiRoute[] = [
       const site = oneSite(parts, body.site);
       const { operators } = parts.config;
       const { candidate } = await site.configuration.state();
-      const hands = candidate === undefined ? [] : [{ name: candidate.author, did: 'made this configuration' }];
+      const hands = candidate === undefined ? [] : authorsOf(candidate.author, 'made this configuration');
       refuseOwnHand(operator, operators, hands);
       const secondPerson = isSecondPerson(operator, operators, hands);
       const by = operator.name;
@@ -72,7 +80,7 @@ export const configurationRoutes: ApiRoute[] = [
       await site.configuration.approve({ by, requestId, seenAt: seenAt ?? 'none' });
       await site.runs.tell('', 0, { kind: 'operator', what: 'approve-configuration', actor: by, requestId, secondPerson });
       const { applied } = await site.configuration.state();
-      return { site: site.key, applied: applied ?? null, secondPerson };
+      return { site: site.key, applied: told(applied), secondPerson };
     },
   }),
 ];

@@ -22,7 +22,10 @@ function decision(what: 'approve' | 'reject', words: { summary: string; descript
     body,
     todo,
     answer: decided,
-    errors: what === 'approve' ? { 'second-person': [403, 'the same person changed the configuration or the mode'] } : {},
+    errors:
+      what === 'approve'
+        ? { 'second-person': [403, 'the same person changed the configuration or the mode, or imported people'] }
+        : {},
     logged: ({ done, already, notHeld, secondPerson: second }) => ({
       decision: what,
       done,

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { OpsError } from '../ops-error.ts';
+import { importHands, isSecondPerson, refuseOwnHand } from '../second-person.ts';
 import { siteModeOf, surveyOf } from '../site-mode-view.ts';
 import { type ApiRoute, oneSite, route, someSites } from './route.ts';
 import { mode, shape, siteKey, siteMode, siteOnly, survey } from './shapes.ts';
@@ -79,19 +80,30 @@ export const modeRoutes: ApiRoute[] = [
         mode: z.literal('enforce'),
         unreferenced: z.int().describe('Customers without a reference.'),
         twins: z.int().describe('Customers of them whose e-mail address belongs to a person, without a decision.'),
+        secondPerson: z
+          .boolean()
+          .describe('Whether it is known that who releases the site has imported nothing of what it knows.'),
       }),
     ),
     errors: {
       'rebuild-first': [409, 'the data of the site was lost, and nothing was put back'],
       'survey-first': [409, 'no survey has finished'],
       'links-open': [409, 'twins are without a decision; acceptUnlinked parks their people'],
+      'second-person': [403, 'the same person imported people'],
     },
-    logged: ({ unreferenced, twins }) => ({ unreferenced, twins }),
+    logged: ({ unreferenced, twins, secondPerson }) => ({ unreferenced, twins, secondPerson }),
     async run({ body, operator, requestId, parts }) {
       const site = oneSite(parts, body.site);
       const order = { by: operator.name, requestId, acceptUnlinked: body.acceptUnlinked ?? false, asNew: body.asNew ?? false };
+      // What is imported from here on has a field of its own, and ends this release.
+      const importers = await site.imports.importers();
+      const hands = importHands(importers);
+      refuseOwnHand(operator, parts.config.operators, hands);
+      const secondPerson = isSecondPerson(operator, parts.config.operators, hands);
       const { unreferenced, twins } = await site.release.release(order);
-      return { site: site.key, mode: 'enforce' as const, unreferenced, twins };
+      // With one token for all nobody is known to be somebody else.
+      await site.imports.released(importers, { ...order, named: parts.config.operators.length > 1, secondPerson });
+      return { site: site.key, mode: 'enforce' as const, unreferenced, twins, secondPerson };
     },
   }),
   route({

@@ -39,6 +39,18 @@ const person = shape(
       })
       .nullable()
       .describe('When they left, and what was decided about it.'),
+    loss: z
+      .object({
+        at: moment,
+        state: z.enum(['free', 'held', 'approved', 'exempt']),
+        why: z.string().nullable(),
+        by: z.string().nullable(),
+        decidedAt: moment.nullable(),
+        families: z.array(z.string()).describe('Product families of which a group has taken a product away.'),
+        spared: z.array(z.string()).describe('Those whose loss is not acted on, by the word of an operator.'),
+      })
+      .nullable()
+      .describe('What groups have taken away from somebody who stays, and what was decided about it.'),
     protected: z.boolean(),
     monthlyCents: z.int().nullable(),
     reference: z.string(),

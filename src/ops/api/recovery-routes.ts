@@ -6,11 +6,13 @@ import { z } from 'zod';
 import { type ArchiveRow, archiveLinesPage } from '../../directory/archive.ts';
 import { RECOVERIES } from '../../directory/witness.ts';
 import type { RecoveryState } from '../../survey/recovery.ts';
+import { tellTaken } from '../taken.ts';
 import { moment as momentOf } from '../words.ts';
 import { type ApiRoute, oneSite, route } from './route.ts';
 import { moment, shape, siteKey, siteOnly } from './shapes.ts';
 
 const ROWS_MAX = 1_000;
+const MEMBERS_MAX = 1_000;
 const count = z.int().min(0);
 const counts = {
   marked: count.describe('Customers that carry our mark.'),
@@ -18,6 +20,7 @@ const counts = {
   foreign: count.describe('Customers whose subscriptions carry the mark of somebody else; never taken.'),
   unreferenced: count.describe('Customers without a reference; never taken.'),
   known: count.describe('Of all these, those whom the directory knows.'),
+  erased: count.describe('Those who were erased here; never taken.'),
   wanted: count.describe('Those who are put back.'),
 };
 
@@ -66,15 +69,33 @@ const row = z.union([
   }),
   z.object({
     kind: z.literal('decision'),
-    hash: z.enum(['links', 'linkReferences', 'separate']),
+    hash: z.enum(['erased', 'links', 'linkReferences', 'separate', 'groupPlans']),
     field: z.string(),
     value: z.string(),
+  }),
+  z.object({
+    kind: z.literal('group'),
+    f: z
+      .record(z.string(), z.string())
+      .refine(({ id, v, gen, attrs, name, xi }) => [id, v, gen, attrs, name, xi].every((field) => field !== undefined)),
+    order: z.number().optional(),
+    label: z.string(),
+    members: z.array(z.string()).max(MEMBERS_MAX),
+    more: z.boolean(),
+  }),
+  z.object({
+    kind: z.literal('members'),
+    id: z.string(),
+    gen: z.string(),
+    members: z.array(z.string()).max(MEMBERS_MAX),
+    more: z.boolean(),
   }),
 ]);
 
 const REFUSALS = {
   'not-observing': [409, 'the site is in another mode than observe'],
   'survey-first': [409, 'no survey is newer than the data'],
+  'erasure-key': [409, 'people were erased, and the ERASURE_KEY by which they are known is missing'],
 } satisfies Record<string, [number, string]>;
 
 function view(site: string, { sinceMs, ...state }: RecoveryState) {
@@ -149,7 +170,7 @@ export const recoveryRoutes: ApiRoute[] = [
       site: siteKey.optional(),
       cursor: z
         .string()
-        .regex(/^\d{0,20}$/)
+        .regex(/^g?\d{0,20}$/)
         .optional(),
     }),
     answer: shape(
@@ -161,8 +182,10 @@ export const recoveryRoutes: ApiRoute[] = [
       }),
     ),
     logged: ({ lines }) => ({ lines: lines.length }),
-    async run({ body, parts }) {
+    async run({ body, operator, requestId, parts }) {
       const site = oneSite(parts, body.site);
+      // Everybody's data leaves here.
+      await tellTaken(site, { what: 'export', actor: operator.name, requestId, goesOn: body.cursor !== undefined });
       return { site: site.key, ...(await archiveLinesPage(site.archive, body.cursor ?? '')) };
     },
   }),
@@ -188,16 +211,27 @@ export const recoveryRoutes: ApiRoute[] = [
         added: count,
         replaced: count,
         kept: count.describe('What is here is as new.'),
-        conflict: count.describe('Somebody else has the reference or the userName.'),
+        conflict: count.describe('Somebody else has the reference or the userName, or another group the name.'),
         newer: count.describe('Written by a newer release.'),
+        erased: count.describe('Rows about people who were erased here; left out.'),
+        groups: count.describe('Groups that were added or replaced; people are counted above.'),
       }),
     ),
     errors: {
       'not-empty': [409, 'the directory knows people already, and merge is not asked for'],
       'other-site': [409, 'the export is of another site or format'],
       'not-importing': [409, 'rows or end without a beginning'],
+      'erasure-key': REFUSALS['erasure-key'],
     },
-    logged: ({ added, replaced, kept, conflict, newer }) => ({ added, replaced, kept, conflict, newer }),
+    logged: ({ added, replaced, kept, conflict, newer, erased, groups }) => ({
+      added,
+      replaced,
+      kept,
+      conflict,
+      newer,
+      erased,
+      groups,
+    }),
     async run({ body, operator, requestId, parts }) {
       const site = oneSite(parts, body.site);
       const order = { by: operator.name, requestId };

@@ -60,7 +60,7 @@ async function answer(route: ApiRoute, { request, reply, operator, parts }: Exch
   const params = request.params as Record<string, string>;
   const { query, body, id: requestId } = request;
   const outcome = await route.run({ query, body, params, operator, requestId, parts });
-  if (route.method === 'POST')
+  if (route.method !== 'GET')
     request.log.info({ ...outcome.logged, actor: operator.name, role: operator.role, route: route.path }, 'an operator acted');
   return outcome.table === undefined ? outcome.answer : sendTable(reply, outcome.table);
 }

@@ -11,7 +11,7 @@ import { OpsError } from '../ops-error.ts';
 import type { OpsSite } from '../site-view.ts';
 
 export interface ApiParts {
-  config: Pick<Config, 'version' | 'role' | 'operators' | 'publicUrl'>;
+  config: Pick<Config, 'version' | 'role' | 'operators' | 'publicUrl'> & Partial<Pick<Config, 'oauth'>>;
   capacity: HealthParts['capacity'];
   sites: readonly OpsSite[];
   health: HealthDesk;
@@ -52,8 +52,10 @@ interface Common {
   todo?: string;
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
 export interface RouteDefinition<Q extends z.ZodObject, B extends z.ZodObject, A extends z.ZodType> extends Common {
-  method: 'GET' | 'POST';
+  method: Method;
   query?: Q;
   body?: B;
   answer: A;
@@ -68,7 +70,7 @@ export type Outcome = { answer: unknown; table?: Table; logged: Record<string, n
 
 /** A route whose types have been checked; the table holds routes of all shapes. */
 export interface ApiRoute extends Common {
-  method: 'GET' | 'POST';
+  method: Method;
   query: z.ZodObject;
   body: z.ZodObject;
   answer: z.ZodType;

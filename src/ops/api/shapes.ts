@@ -128,7 +128,11 @@ export const heldPerson = shape(
     site: z.string(),
     id: z.string(),
     userName: z.string(),
-    leftAt: moment,
+    what: z
+      .enum(['person', 'product'])
+      .describe('person: they left; product: a group has taken a product away from somebody who stays.'),
+    products: z.array(z.string()).describe('What would end, where it is not everything.'),
+    leftAt: moment.describe('When they left, or lost the product.'),
     deleted: z.boolean(),
     why: z
       .string()
@@ -193,6 +197,15 @@ export const notice = shape(
   }),
 );
 
+/** One rule as it is acted by: with the family that Maxio has told. */
+export const planRule = z.object({
+  group: z.object({ displayName: z.string().optional(), externalId: z.string().optional() }),
+  product: z.string(),
+  pricePoint: z.string().optional(),
+  collectionMethod: z.string().optional(),
+  family: z.string().describe('Handle of the product family at Maxio.'),
+});
+
 /** What the configuration decides about people; other settings change nobody. */
 export const configured = shape(
   'Configured',
@@ -201,7 +214,13 @@ export const configured = shape(
     paymentCollectionMethod: z.string(),
     deprovision: z.string(),
     mappingVersion: z.int(),
-    author: z.string().describe('CONFIG_AUTHOR of the process that brought it; start where it is not set.'),
+    groupPlans: z.array(planRule).optional().describe('Which products groups give; left out where they give none.'),
+    siteFamily: z.string().optional().describe('Family of productHandle, told beside groupPlans.'),
+    author: z
+      .string()
+      .describe(
+        'CONFIG_AUTHOR of the process that brought it, start where it is not set; or who has set the rules for groups, or taken them back. Both, with "and" between, where both have changed something.',
+      ),
     at: moment,
   }),
 );

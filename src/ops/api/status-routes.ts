@@ -28,6 +28,7 @@ const siteStatus = shape(
     parked: count,
     held: count,
     exempt: count,
+    groups: count.describe('Groups the identity provider has pushed.'),
     paused: z
       .object({ reason: z.enum(['throttled', 'unauthorized', 'failing', 'other-site', 'unconfirmed']), seconds: count })
       .optional()
@@ -52,7 +53,12 @@ const siteStatus = shape(
       .nullable()
       .describe('Where the site stands after its data was lost or set back; null: nothing is wrong.'),
     configurationWaiting: z.boolean(),
-    tokenExpires: moment.nullable(),
+    tokenExpires: moment.nullable().describe('The end of the SCIM token that ends first; maxio-scim token list shows all.'),
+    liveTokens: count.describe('SCIM tokens that open the door now, that of the configuration included.'),
+    clientExpires: moment
+      .nullable()
+      .describe('The end of the secret or key of an OAuth client that ends first; maxio-scim client list shows all.'),
+    liveCredentials: count.describe('What OAuth clients can sign in with now.'),
     lateAfterSeconds: count.describe('A leaver who waits longer waits too long.'),
     notices: z.array(notice),
     deprovision: z.enum(['cancel', 'cancel_at_period_end', 'hold']),

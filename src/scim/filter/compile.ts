@@ -8,27 +8,42 @@ import { readBoolean } from '../dialect.ts';
 import { echo, invalidFilter } from '../error.ts';
 import { foldUserName } from '../fold.ts';
 import { isUnsafeName } from '../json.ts';
-import { type Attribute, findSubAttribute, isKnownSchema, resolveName } from '../schema.ts';
-import { CORE_USER } from '../types.ts';
+import { type Attribute, findSubAttribute, type ResourceType } from '../schema.ts';
+import { type Target, targetOf } from '../target.ts';
 import { type Literal, type NormalFilter, normaliseFilter } from './normalise.ts';
 import type { Comparison, ComparisonKind, Filter, Scalar, Steps } from './types.ts';
 
-/** Where the names of a filter live: in a resource, or in an element of one attribute. */
-type Scope = { kind: 'resource' } | { kind: 'element'; definition: Attribute | undefined };
-
-interface Target {
-  steps: Steps;
-  /** Undefined below a schema or an attribute we do not know. */
-  definition: Attribute | undefined;
-}
+/**
+ * Where the names of a filter live: in a resource, or in an element of one attribute. With `foreign` a name that is none of this type is
+ * not refused but put there, and means an attribute nobody has.
+ */
+type Scope =
+  | { kind: 'resource'; type: ResourceType; foreign?: Set<string> }
+  | { kind: 'element'; definition: Attribute | undefined };
 
 const ORDERED = new Set<Comparison>(['gt', 'ge', 'lt', 'le']);
+/** No attribute can have this name: no body gets past the parser with it. */
+const FOREIGN = '__proto__';
 const PARTIAL = new Set<Comparison>(['co', 'sw', 'ew']);
-const RESOURCE: Scope = { kind: 'resource' };
 
 /** Compiles a filter over resources. Throws ScimError 400 invalidFilter. */
-export function compileFilter(text: string): Filter {
-  return compile(text, RESOURCE);
+export function compileFilter(text: string, type: ResourceType): Filter {
+  return compile(text, { kind: 'resource', type });
+}
+
+/**
+ * Compiles one filter for each of several types that are searched together; what is an attribute of one type only, the others do not have.
+ * Throws ScimError 400 invalidFilter, also for a name that is an attribute of none.
+ */
+export function compileFilters(text: string, types: readonly ResourceType[]): Filter[] {
+  const [only] = types;
+  if (types.length === 1 && only !== undefined) return [compileFilter(text, only)];
+  const foreign = types.map(() => new Set<string>());
+  const filters = types.map((type, at) => compile(text, { kind: 'resource', type, foreign: foreign[at] ?? new Set() }));
+  const [first, ...others] = foreign;
+  const unknown = [...(first ?? [])].find((name) => others.every((names) => names.has(name)));
+  if (unknown === undefined) return filters;
+  throw invalidFilter(`The filter names ${echo(unknown)}, which is no attribute of any resource here.`);
 }
 
 /** Compiles what stands between the brackets of a value path; names are sub-attributes of `definition`. Throws ScimError 400. */
@@ -83,31 +98,40 @@ function convertElement(target: Target, inner: ParsedFilter, normal: NormalFilte
 
 function find(placeholder: string, normal: NormalFilter, scope: Scope): Target {
   const name = normal.names[Number(placeholder.slice(1))] ?? '';
-  return scope.kind === 'element' ? findInElement(name, scope.definition) : findInResource(name);
+  return scope.kind === 'element' ? findInElement(name, scope.definition) : findInResource(name, scope);
 }
 
 function findInElement(name: string, parent: Attribute | undefined): Target {
   const definition = findSubAttribute(parent, name);
   if (definition === undefined && (parent !== undefined || isUnsafeName(name) || !/^[A-Za-z$_][\w$-]*$/.test(name)))
-    throw unknownAttribute(name);
+    throw unknownPart(name, parent);
   return { steps: [definition?.name ?? name], definition };
 }
 
-function findInResource(name: string): Target {
-  const reference = resolveName(name);
-  if (reference?.attribute === undefined) throw unknownAttribute(name);
-  const { urn, attribute, definition, sub, subDefinition } = reference;
-  const leaf = sub === undefined ? definition : subDefinition;
-  if (isKnownSchema(urn) && leaf === undefined) throw unknownAttribute(name);
-  if (leaf?.returned === 'never') throw invalidFilter(`${leaf.name} cannot be filtered by: it is never stored.`);
-  const container = urn === CORE_USER ? [] : [urn];
-  return { steps: [...container, attribute, ...(sub === undefined ? [] : [sub])], definition: leaf };
+function findInResource(name: string, { type, foreign }: Extract<Scope, { kind: 'resource' }>): Target {
+  const target = targetOf(name, type);
+  if (target?.definition?.returned === 'never') {
+    throw invalidFilter(`${target.definition.name} cannot be filtered by: it is never stored.`);
+  }
+  if (target !== undefined) return target;
+  if (foreign === undefined || isUnsafeName(name)) throw unknownAttribute(name, type);
+  foreign.add(name);
+  return { steps: [FOREIGN], definition: undefined };
 }
 
-function unknownAttribute(name: string): Error {
+const MATCHED_ON: Readonly<Record<ResourceType['name'], string>> = {
+  User: 'userName, externalId or emails.value',
+  Group: 'displayName or externalId',
+};
+
+function unknownAttribute(name: string, type: ResourceType): Error {
   return invalidFilter(
-    `The filter names ${echo(name)}, which is no attribute of a user. Match on userName, externalId or emails.value.`,
+    `The filter names ${echo(name)}, which is no attribute of a ${type.name.toLowerCase()}. Match on ${MATCHED_ON[type.name]}.`,
   );
+}
+
+function unknownPart(name: string, parent: Attribute | undefined): Error {
+  return invalidFilter(`The filter names ${echo(name)}, which is no part of ${parent?.name ?? 'that attribute'}.`);
 }
 
 function compare(op: Comparison, target: Target, literal: Literal): Filter {
@@ -164,7 +188,10 @@ function booleanOf(literal: Literal, definition: Attribute): boolean {
 
 function instantOf(literal: Literal, definition: Attribute): number {
   // Date.parse also takes free text such as "1"; a date of RFC 7643 §2.3.5 begins with year and month.
-  const value = /^\d{4}-\d{2}-\d{2}/.test(literal.text) ? Date.parse(literal.text) : Number.NaN;
+  const { text } = literal;
+  // A time without a zone would be read by the clock of this machine.
+  const zoned = /T[\d:.]+$/.test(text) ? `${text}Z` : text;
+  const value = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(zoned) : Number.NaN;
   if (Number.isNaN(value))
     throw invalidFilter(`${definition.name} is a date; compare it with one such as "2026-01-31T08:00:00Z".`);
   return value;

@@ -25,7 +25,12 @@ export type Filter =
   | { op: 'element'; steps: Steps; filter: Filter };
 
 /** A condition that every match fulfils and that an index can answer. `value` is as the client wrote it, not folded (fold.ts). */
-export interface Equality {
-  attribute: 'id' | 'userName' | 'externalId' | 'emails.value';
+export interface Equality<Attribute extends string = UserIndex> {
+  attribute: Attribute;
   value: string;
 }
+
+/** What users are found by. */
+export type UserIndex = 'id' | 'userName' | 'externalId' | 'emails.value';
+/** What groups are found by. */
+export type GroupIndex = 'id' | 'displayName' | 'externalId' | 'members.value';

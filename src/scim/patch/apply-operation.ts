@@ -7,8 +7,9 @@ import { matches } from '../filter/matches.ts';
 import { findKey, hasUnsafeSegment, isObject, isUnassigned, ownValue } from '../json.ts';
 import { type PatchPath, parsePath } from '../path.ts';
 import { asElement, readValue } from '../read-value.ts';
-import { isKnownSchema, isUri, resolveName } from '../schema.ts';
-import { CORE_USER, type Json, type JsonObject } from '../types.ts';
+import { coreOf, isKnownSchema, isReadOnlySchema, isUri, type ResourceType, resolveName } from '../schema.ts';
+import type { Json, JsonObject } from '../types.ts';
+import type { Effort } from './effort.ts';
 import { elementFrom, mergeComplex, type OperationKind, patchList } from './patch-list.ts';
 
 export interface Operation {
@@ -20,10 +21,17 @@ export interface Operation {
 /** What is known of the resource itself. */
 interface Own {
   id: string;
+  type: ResourceType;
+  /** Of the whole request. */
+  effort: Effort;
 }
 
 /** Accepted anywhere and without effect: derived by us, or never stored. */
 const IGNORED = new Set(['schemas', 'password', 'groups']);
+const WHOLE: Readonly<Record<ResourceType['name'], string>> = {
+  User: 'A user cannot be removed by PATCH. Use DELETE, or set active to false.',
+  Group: 'A group cannot be removed by PATCH. Use DELETE.',
+};
 /** Begins like a path; keys that do not are attributes we know nothing about. */
 const PATH_LIKE = /^[A-Za-z$_][\w$-]*(?:[.[]|$)/;
 
@@ -31,7 +39,7 @@ const PATH_LIKE = /^[A-Za-z$_][\w$-]*(?:[.[]|$)/;
 export function applyOperation(draft: JsonObject, operation: Operation, own: Own): void {
   const { op, path, value } = operation;
   if (path !== undefined) {
-    applyAt(draft, op, parsePath(path, urnsFor(draft, path, value)), value, own);
+    applyAt(draft, op, parsePath(path, urnsFor(draft, path, value, own.type), own.type), value, own);
     return;
   }
   if (op === 'remove') throw new ScimError(400, 'remove needs a path. Name the attribute to remove.', 'noTarget');
@@ -44,7 +52,7 @@ function applyEach(draft: JsonObject, op: OperationKind, value: JsonObject, own:
   for (const [key, inner] of Object.entries(value)) {
     if (hasUnsafeSegment(key.split('[', 1)[0] ?? '')) throw invalidPath(`The attribute name ${echo(key)} is not allowed.`);
     if (key.toLowerCase() === 'id' && inner === own.id) continue;
-    if (isPathLike(key)) applyAt(draft, op, parsePath(key, urnsFor(draft, key, inner)), inner, own);
+    if (isPathLike(key)) applyAt(draft, op, parsePath(key, urnsFor(draft, key, inner, own.type), own.type), inner, own);
     // Not a path: an attribute we know nothing about, kept as POST and PUT keep it.
     else setOrDelete(draft, key, readValue(inner, undefined, echo(key)));
   }
@@ -55,17 +63,19 @@ function isPathLike(key: string): boolean {
 }
 
 /** Lists the URNs that may stand in a path: those with values here, and the whole path when an object is to go under a new one. */
-function urnsFor(draft: JsonObject, path: string, value: Json | undefined): string[] {
+function urnsFor(draft: JsonObject, path: string, value: Json | undefined, type: ResourceType): string[] {
   const present = Object.keys(draft).filter((key) => isUri(key) && isObject(draft[key]));
   if (!isUri(path) || !isObject(value) || path.includes('[')) return present;
-  const plain = resolveName(path, present);
-  const isBelowKnown = plain !== undefined && (isKnownSchema(plain.urn) || present.includes(plain.urn));
+  const plain = resolveName(path, present, type);
+  const isBelowKnown = plain !== undefined && (isKnownSchema(plain.urn, type) || present.includes(plain.urn));
   return isBelowKnown ? present : [...present, path];
 }
 
 function applyAt(draft: JsonObject, op: OperationKind, path: PatchPath, value: Json | undefined, own: Own): void {
   const { attribute, definition, urn } = path;
   if (op !== 'remove' && value === undefined) throw invalidValue(`${op} needs a value. To remove an attribute use remove.`);
+  // What we tell of billing is nobody's to change; a client that maps it all the same must not lose what stands beside it.
+  if (isReadOnlySchema(urn, own.type)) return;
   if (attribute === undefined) {
     applyToSchema(draft, op, urn, value, own);
     return;
@@ -74,32 +84,35 @@ function applyAt(draft: JsonObject, op: OperationKind, path: PatchPath, value: J
   if (definition?.mutability === 'readOnly') {
     throw mutability(`${definition.name} is set by this service and cannot be changed. Remove it from the mapping.`);
   }
-  if (urn === CORE_USER) {
-    applyToAttribute(draft, op, path, attribute, value);
+  if (urn === coreOf(own.type)) {
+    applyToAttribute(draft, op, path, attribute, value, own);
     return;
   }
   const key = findKey(draft, urn) ?? urn;
   const existing = ownValue(draft, key);
   const container = isObject(existing) ? existing : {};
-  applyToAttribute(container, op, path, attribute, value);
+  applyToAttribute(container, op, path, attribute, value, own);
   setOrDelete(draft, key, Object.keys(container).length === 0 ? undefined : container);
 }
 
 /** Applies to all attributes of a schema: `path` or key is the bare URN. Attributes that are not named stay. */
 function applyToSchema(draft: JsonObject, op: OperationKind, urn: string, value: Json | undefined, own: Own): void {
   if (op === 'remove' || isUnassigned(value)) {
-    if (urn === CORE_USER) throw mutability('A user cannot be removed by PATCH. Use DELETE, or set active to false.');
+    if (urn === coreOf(own.type)) throw mutability(WHOLE[own.type.name]);
     setOrDelete(draft, findKey(draft, urn) ?? urn, undefined);
     return;
   }
   if (!isObject(value))
-    throw invalidValue(`${isKnownSchema(urn) ? urn : 'An extension schema'} needs an object of attributes as its value.`);
-  if (urn === CORE_USER) {
+    throw invalidValue(
+      `${isKnownSchema(urn, own.type) ? urn : 'An extension schema'} needs an object of attributes as its value.`,
+    );
+  if (urn === coreOf(own.type)) {
     applyEach(draft, op, value, own);
     return;
   }
   for (const [key, inner] of Object.entries(value)) {
-    const path = isKnownSchema(urn) && PATH_LIKE.test(key) ? parsePath(`${urn}:${key}`) : { urn, attribute: key };
+    const path =
+      isKnownSchema(urn, own.type) && PATH_LIKE.test(key) ? parsePath(`${urn}:${key}`, [], own.type) : { urn, attribute: key };
     applyAt(draft, op, path, inner, own);
   }
 }
@@ -110,14 +123,18 @@ function applyToAttribute(
   path: PatchPath,
   attribute: string,
   value: Json | undefined,
+  { effort }: Own,
 ): void {
-  const { definition } = path;
+  const { definition, filter } = path;
   const key = definition === undefined ? (findKey(container, attribute) ?? attribute) : attribute;
   const existing = ownValue(container, key);
   if (op === 'remove') refuseRemoval(path, attribute);
+  // A replace of the whole looks at nothing that is there.
+  if (Array.isArray(existing) && (filter !== undefined || op !== 'replace'))
+    effort.spend(existing.length, filter ?? (Array.isArray(value) ? value.length : 1));
   setOrDelete(container, key, changed(existing, op, path, value));
   if (definition?.required === true && ownValue(container, key) === undefined) {
-    throw invalidValue(`${definition.name} cannot be empty. Map an attribute that every person has.`);
+    throw invalidValue(`${definition.name} cannot be empty. Map an attribute that always has a value.`);
   }
 }
 

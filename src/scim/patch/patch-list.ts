@@ -1,6 +1,6 @@
 /**
  * Owns what PATCH does to the elements of a multi-valued attribute, and how complex values merge.
- * Refuses to know where the list hangs. Where clients and RFC differ the choice is in dialect.ts: a value path without a match creates
+ * Refuses to know where the list hangs. Where clients and RFC differ the choice is in deviations.ts: a value path without a match creates
  * its element, and remove with a value names elements instead of clearing the list. RFC 7644 §3.5.2.1-3; RFC 7643 §2.4 (primary).
  */
 import { isDeepStrictEqual } from 'node:util';

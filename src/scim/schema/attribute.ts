@@ -5,8 +5,11 @@
 
 export type AttributeType = 'string' | 'boolean' | 'dateTime' | 'binary' | 'reference' | 'complex';
 
-/** A rule beyond the type. `identifier`: no invisible characters; `opaque`: a foreign key; `email`; `switch`: never unassigned. */
-export type ValueRule = 'identifier' | 'opaque' | 'email' | 'switch';
+/**
+ * A rule beyond the type. `identifier`: no invisible characters; `opaque`: a foreign key; `email`; `label`: a name for people to read;
+ * `switch`: never unassigned.
+ */
+export type ValueRule = 'identifier' | 'opaque' | 'email' | 'label' | 'switch';
 
 export interface Attribute {
   name: string;

@@ -1,7 +1,7 @@
 /**
- * Owns the attribute tables of the User resource: core, enterprise extension and the common attributes.
+ * Owns the attribute tables of the User resource: core and enterprise extension.
  * Refuses any behaviour: parsing, filters, PATCH, projection and /Schemas all read these rows and add none of their own.
- * Source: RFC 7643 §3.1, §4.1, §4.3, §8.7.
+ * Source: RFC 7643 §4.1, §4.3, §8.7.
  */
 import { type Attribute, attribute, complex, plural } from './attribute.ts';
 
@@ -44,29 +44,6 @@ const GROUPS = complex(
   ],
   { multiValued: true, ...READ_ONLY },
 );
-
-/** Attributes of every resource. They are no part of a schema (RFC 7643 §3.1), but filters, PATCH and projection meet them. */
-export const COMMON_ATTRIBUTES: readonly Attribute[] = [
-  attribute('schemas', 'The schemas that have values here.', { type: 'reference', multiValued: true, returned: 'always' }),
-  attribute('id', 'The permanent id given by this service.', {
-    caseExact: true,
-    mutability: 'readOnly',
-    returned: 'always',
-    uniqueness: 'server',
-  }),
-  attribute('externalId', "The provisioning client's own id of the person.", { caseExact: true, rule: 'opaque' }),
-  complex(
-    'meta',
-    'Facts about the resource itself.',
-    [
-      attribute('resourceType', 'The name of the resource type.', { caseExact: true, ...READ_ONLY }),
-      attribute('created', 'When it was created.', { type: 'dateTime', ...READ_ONLY }),
-      attribute('lastModified', 'When it last changed.', { type: 'dateTime', ...READ_ONLY }),
-      attribute('location', 'Its address.', { type: 'reference', caseExact: true, ...READ_ONLY }),
-    ],
-    READ_ONLY,
-  ),
-];
 
 export const USER_ATTRIBUTES: readonly Attribute[] = [
   attribute('userName', 'The name the person signs in with. Compared without regard to case, returned as sent.', {

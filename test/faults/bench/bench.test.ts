@@ -36,6 +36,15 @@ describe('random histories', () => {
     expectKept(await runHistory({ ...SMALL, seed: 28, kinds: ['cut-replies', 'freeze-redis', 'stop-worker', 'stop-api'] }));
   });
 
+  test('groups decide what people are sold, while everything that can fail does', PATIENCE, async () => {
+    const result = await runHistory({ ...SMALL, seed: 7001, groups: true });
+    expectKept(result);
+    expect(result.evidence.audit.some(({ entry }) => entry.what === 'groups' && entry.lost !== undefined)).toBe(true);
+    expect(
+      result.evidence.ledger.some(({ method, template }) => method === 'PUT' && template === '/subscriptions/{id}.json'),
+    ).toBe(true);
+  });
+
   test('faults of every kind', PATIENCE, async () => {
     expectKept(await runHistory({ ...SMALL, seed: 7000 }));
   });

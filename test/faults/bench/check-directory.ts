@@ -48,6 +48,8 @@ export function checkAudit({ evidence, people }: Context): Finding[] {
     found.push({ invariant: 'I9', evidence: `${missing.length} numbers of the audit trail are missing: ${which}` });
   }
   if (seqs.size !== evidence.audit.length) found.push({ invariant: 'I9', evidence: 'the audit trail has a number twice' });
+  // A number that is missing breaks the chain as well.
+  if (missing.length === 0) for (const fault of evidence.chain) found.push({ invariant: 'I9', evidence: fault });
   for (const timeline of people.values()) {
     const stored = evidence.people.find(({ id }) => timeline.ids.includes(id));
     const told = timeline.states.at(-1)?.generation ?? 0;

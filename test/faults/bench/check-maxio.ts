@@ -2,6 +2,7 @@
  * Owns the part of the checker about what reached Maxio: I1 to I4, I13, and of I6 and I9 what only the ledger can tell. Pure.
  */
 import type { Context, Finding } from './check-context.ts';
+import { familyOf, isLoss, wantedIn } from './check-groups.ts';
 import type { StoredPerson } from './evidence.ts';
 import { billingSpans, bills, ENDING, type MaxioCall, type Span } from './maxio-calls.ts';
 import { isActive, statesWithin, type Timeline } from './timeline.ts';
@@ -52,13 +53,15 @@ export function checkEndings(context: Context): Finding[] {
   const { sendGraceMs, slackMs } = evidence.settings;
   const owners = byReference(context);
   const found: Finding[] = [];
-  for (const { doing, entry, reference } of calls) {
+  for (const ending of calls) {
+    const { doing, entry, reference } = ending;
     const timeline = owners.get(reference ?? '');
     if (!ENDING.has(doing) || timeline === undefined || timeline.broken !== undefined || named.calls.has(entry.seq)) continue;
     const fromMs = entry.arrivedMs - sendGraceMs - slackMs;
     const during = statesWithin(timeline, fromMs, entry.arrivedMs + slackMs);
     const call = `${entry.method} ${entry.path} (request ${entry.seq} of the ledger)`;
     if (during.every(isActive)) {
+      if (isLoss(context, timeline, ending)) continue;
       const since = during[0]?.generation;
       const what = `${call} began while the person was active since generation ${since}`;
       found.push({ invariant: 'I3', person: timeline.person, call: entry.seq, evidence: what });
@@ -104,12 +107,13 @@ export function checkOnce(context: Context): Finding[] {
     const own = evidence.customers.filter((customer) => reference !== undefined && customer.reference === reference);
     const all = [...new Set(own.flatMap(({ id, email }) => [id, ...(emails.get(email) ?? [])]))];
     if (all.length > 1) found.push({ invariant: 'I2', person, evidence: `one person has the customers ${all.join(' and ')}` });
-    const theirs = managed.filter(
-      ({ customer, product }) => customer?.reference === reference && product.handle === evidence.settings.product,
-    );
-    const overlap = firstOverlap(theirs.flatMap(({ id }) => spans.get(id) ?? []));
-    if (reference === undefined || overlap === undefined) continue;
-    const [a, b] = overlap;
+    // Those of one family replace each other.
+    const theirs = managed.filter(({ customer }) => customer?.reference === reference);
+    const families = Map.groupBy(theirs, ({ product }) => familyOf(evidence, product.handle));
+    families.delete(undefined);
+    const overlap = [...families.values()].flatMap((same) => firstOverlap(same.flatMap(({ id }) => spans.get(id) ?? [])) ?? []);
+    if (reference === undefined || overlap.length === 0) continue;
+    const [a, b] = overlap as [Span, Span];
     const bothMs = Math.round(Math.min(a.toMs, b.toMs) - b.fromMs);
     const what = `subscriptions ${a.subscriptionId} and ${b.subscriptionId} billed at the same time, for ${bothMs} ms`;
     found.push({ invariant: 'I2', person, evidence: what });
@@ -190,7 +194,6 @@ interface Concluded {
 export function checkBilled(context: Context): Finding[] {
   const { evidence, people, calls, named } = context;
   const made = new Set(calls.flatMap(({ subscriptionId, doing }) => (isCreate(doing) && subscriptionId ? [subscriptionId] : [])));
-  const { product } = evidence.settings;
   const foreign = new Set(evidence.foreign.subscriptions.map(({ id }) => id));
   const found: Finding[] = [];
   for (const timeline of people.values()) {
@@ -214,9 +217,23 @@ export function checkBilled(context: Context): Finding[] {
       found.push({ invariant: 'I4', person, evidence: `has left, and subscription ${managed.id} is ${managed.state}` });
     } else if (customer === undefined) {
       found.push({ invariant: 'I1', person, evidence: 'is active, and Maxio has no customer' });
-    } else if (!billing.some((each) => each.product.handle === product && !each.cancel_at_end_of_period)) {
-      found.push({ invariant: 'I1', person, evidence: `is active, and customer ${customer.id} has no billing subscription` });
-    } else if (customer.last_name !== last?.wish?.familyName) {
+    } else {
+      const wanted = wantedIn(evidence, stored.id);
+      const there = billing.filter((each) => !each.cancel_at_end_of_period);
+      const missing = wanted.find((product) => !there.some((each) => each.product.handle === product));
+      // What a customer came with and no group ever gave is left as it is.
+      const tooMuch = there.find((each) => made.has(each.id) && !wanted.includes(each.product.handle));
+      if (missing !== undefined) {
+        const what = `is active, and customer ${customer.id} has no billing subscription to ${missing}`;
+        found.push({ invariant: 'I1', person, evidence: what });
+        continue;
+      }
+      if (tooMuch !== undefined) {
+        const what = `should have ${wanted.join(' and ')}, and subscription ${tooMuch.id} to ${tooMuch.product.handle} is ${tooMuch.state}`;
+        found.push({ invariant: 'I4', person, evidence: what });
+        continue;
+      }
+      if (customer.last_name === last?.wish?.familyName) continue;
       const what = `customer ${customer.id} is called ${customer.last_name}, wanted is ${last?.wish?.familyName}`;
       found.push({ invariant: 'I1', person, evidence: what });
     }

@@ -4,6 +4,7 @@
  */
 import { checkBounds, checkLeaks, checkLimits, checkQuiet } from './check-bounds.ts';
 import { checkAcks, checkAudit, checkOrder, checkReads } from './check-directory.ts';
+import { checkGroups } from './check-groups.ts';
 import { checkBilled, checkEndings, checkForeign, checkMutations, checkOnce } from './check-maxio.ts';
 import type { Evidence, Invariant, Violation } from './evidence.ts';
 import { maxioCalls } from './maxio-calls.ts';
@@ -36,6 +37,7 @@ export function check(evidence: Evidence): Violation[] {
   for (const one of [
     checkForeign,
     checkAcks,
+    checkGroups,
     checkAudit,
     checkEndings,
     checkOnce,

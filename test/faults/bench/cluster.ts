@@ -21,6 +21,8 @@ export interface ClusterOptions {
   apis?: number;
   workers?: number;
   redis?: TestRedisOptions;
+  /** What the sandbox sells; default as it comes. */
+  products?: NonNullable<Parameters<typeof createSandbox>[0]>['products'];
 }
 
 /** Short enough to be waited for, long enough that an answer on loopback is not taken for lost. */
@@ -61,7 +63,11 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const redis = await startRedis(options.redis);
     const proxy = await RedisProxy.start(redis.url);
-    const sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
+    const sandbox = await createSandbox({
+      apiKey: API_KEY,
+      subdomain: 'acme',
+      ...(options.products === undefined ? {} : { products: options.products }),
+    });
     const env: Record<string, string> = {
       NODE_ENV: 'production',
       REDIS_URL: proxy.url,

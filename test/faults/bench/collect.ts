@@ -3,16 +3,21 @@
  * the processes over HTTP and by what they have printed. Refuses to judge.
  */
 import { type Job, Queue } from 'bullmq';
+import { ChainCheck } from '../../../src/audit-chain.ts';
 import { decodeAudit } from '../../../src/directory/audit.ts';
+import { AuditTrail } from '../../../src/directory/audit-trail.ts';
 import type { MaxioLink, OpenStep, RunState } from '../../../src/directory/record.ts';
+import { Store } from '../../../src/directory/store.ts';
 import { queuePrefix } from '../../../src/provisioning/queue.ts';
 import type { CustomerJson } from '../../../src/sandbox/customer-json.ts';
 import type { SubscriptionJson } from '../../../src/sandbox/subscription-json.ts';
 import type { UserAttributes } from '../../../src/scim/types.ts';
+import { NO_GUARD } from '../../support/guard.ts';
 import { API_KEY, OPS_TOKEN, SCIM_TOKEN } from '../../support/service.ts';
 import { type Cluster, PREFIX, PRODUCT, SITE } from './cluster.ts';
 import { CANARY, type Driver } from './driver.ts';
-import type { AuditRow, Bell, Evidence, ProcessFigures, Settings, StoredPerson, Text } from './evidence.ts';
+import type { Bell, Evidence, GroupEvidence, ProcessFigures, Settings, StoredPerson, Text } from './evidence.ts';
+import { RULES } from './group-life.ts';
 import { metricsOf } from './quiet.ts';
 
 export const SETTINGS: Settings = {
@@ -37,8 +42,6 @@ export async function readBells(cluster: Cluster): Promise<{ bells: Bell[]; text
   const texts: Text[] = [];
   for (const lane of ['urgent', 'normal']) {
     const queue = new Queue(lane, { connection: cluster.redis.connect('queue'), prefix: queuePrefix(SITE) });
-    // Redis may be away just now; the question below fails then, which says enough.
-    queue.on('error', () => undefined);
     // One job may be seen twice while it moves from list to list, or end between the list and its reading.
     const jobs = new Map<string | undefined, Job>();
     for (const job of await queue.getJobs(['waiting', 'active', 'delayed', 'prioritized'])) if (job) jobs.set(job.id, job);
@@ -60,16 +63,19 @@ export interface Gathered {
   bells: Bell[];
   foreign: { customers: CustomerJson[]; subscriptions: SubscriptionJson[] };
   settings?: Partial<Settings>;
+  /** How long the loss of a product waits, where groups are played. */
+  groupGraceMs?: number;
 }
 
 /** Gathers everything the checker wants to see. */
-export async function collect({ cluster, driver, quiet, bells, foreign, settings }: Gathered): Promise<Evidence> {
+export async function collect({ cluster, driver, quiet, bells, foreign, settings, groupGraceMs }: Gathered): Promise<Evidence> {
   const { state } = cluster.sandbox;
   const { texts: jobs } = await readBells(cluster);
   const keys = await cluster.commands.keys('*');
   return {
     // A call that has left may wait in the socket while this process, which is the sandbox too, has no turn.
     settings: { ...SETTINGS, sendGraceMs: SETTINGS.sendGraceMs + cluster.lagMs, ...settings },
+    ...(groupGraceMs === undefined ? {} : { groups: await readGroups(cluster, driver, groupGraceMs) }),
     acks: driver.acks,
     ledger: state.ledger(),
     customers: state.customers(),
@@ -124,13 +130,51 @@ async function readPeople({ commands }: Cluster): Promise<StoredPerson[]> {
   return people;
 }
 
-async function readAudit({ commands }: Cluster): Promise<{ audit: AuditRow[]; auditSeq: number }> {
+async function readGroups({ commands }: Cluster, driver: Driver, graceMs: number): Promise<GroupEvidence> {
+  const labels = Object.entries(await commands.hgetall(`${PREFIX}groupLabels`));
+  const stored = await Promise.all(
+    labels.map(async ([id, label]) => {
+      const { displayName } = JSON.parse(label) as { displayName: string };
+      return { id, displayName, members: await commands.zrange(`${PREFIX}members:${id}`, '0', '-1') };
+    }),
+  );
+  const memberOf: Record<string, string[]> = {};
+  for (const key of await commands.keys(`${PREFIX}user:*`)) {
+    const [id, groups] = await commands.hmget(key, 'id', 'groups');
+    if (id && groups) memberOf[id] = JSON.parse(groups) as string[];
+  }
+  return { rules: RULES, graceMs, believed: driver.groups, stored, memberOf };
+}
+
+async function readAudit({ commands }: Cluster): Promise<Pick<Evidence, 'audit' | 'auditSeq' | 'chain'>> {
+  const ids = new Map<string, string>();
+  for (const key of await commands.keys(`${PREFIX}user:*`)) {
+    const [id, subject] = await commands.hmget(key, 'id', 'subject');
+    if (id && subject) ids.set(subject, id);
+  }
   const rows = await commands.xrange(`${PREFIX}audit`, '-', '+');
   const audit = rows.map(([, fields]) => {
     const { seq, atMs, generation, entry } = decodeAudit(fields);
-    return { seq, atMs, user: fields[fields.indexOf('user') + 1] ?? '', generation, entry };
+    return { seq, atMs, user: ids.get(fields[fields.indexOf('subject') + 1] ?? '') ?? '', generation, entry };
   });
-  return { audit, auditSeq: Number((await commands.hget(`${PREFIX}auditClock`, 'seq')) ?? 0) };
+  const auditSeq = Number((await commands.hget(`${PREFIX}auditClock`, 'seq')) ?? 0);
+  return { audit, auditSeq, chain: await readChain(commands) };
+}
+
+/** Checks what is sealed as whoever audits does; what came last may not be sealed yet. */
+async function readChain(commands: Cluster['commands']): Promise<string[]> {
+  const store = new Store(commands, SITE, { backlogLimit: 1, guard: NO_GUARD });
+  const trail = new AuditTrail(store, SITE);
+  const { base, sealed } = await trail.head();
+  const check = new ChainCheck(SITE, base);
+  for (let after = ''; ; ) {
+    const { lines, last } = await trail.page(after, 1_000);
+    for (const line of lines) check.add(line);
+    if (last === undefined) break;
+    after = last;
+  }
+  check.expect(sealed);
+  return check.fault === undefined ? [] : [`entry ${check.fault.seq} of the sealed trail: ${check.fault.what}`];
 }
 
 const LOUD = new Set(['warn', 'error', 'fatal']);

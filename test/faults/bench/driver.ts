@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { steadyMs } from '../../../src/sandbox/ledger.ts';
 import { entraUser, oktaUser, type Person, patch } from '../../support/people.ts';
 import { SCIM_TOKEN } from '../../support/service.ts';
-import type { Ack, ReadAck, Text, Wish, Write } from './evidence.ts';
+import type { Ack, BelievedGroup, ReadAck, Text, Wish, Write } from './evidence.ts';
+import { GroupLife } from './group-life.ts';
 import type { Random } from './random.ts';
 
 /** Stands in everything personal that the driver sends, and nowhere else. */
@@ -27,6 +28,8 @@ export interface DriverOptions {
   /** The number of the first person; default 1. */
   from?: number;
   steps: number;
+  /** Whether people join and leave groups, and groups get other names. */
+  groups?: boolean;
   replicas: { name: string; url: string }[];
   /** Told after every answered or given-up step, with how many there were. */
   onStep?: (steps: number) => void;
@@ -43,7 +46,19 @@ interface Belief {
   random: Random;
 }
 
-type Step = 'join' | 'rename' | 'title' | 'leave' | 'return' | 'delete' | 'rehire' | 'again' | 'flap' | 'read';
+type Step =
+  | 'join'
+  | 'rename'
+  | 'title'
+  | 'leave'
+  | 'return'
+  | 'delete'
+  | 'rehire'
+  | 'again'
+  | 'flap'
+  | 'read'
+  | 'groups'
+  | 'rename-group';
 
 const STEPS: Record<'absent' | 'active' | 'inactive' | 'deleted', Partial<Record<Step, number>>> = {
   absent: { join: 1 },
@@ -51,6 +66,9 @@ const STEPS: Record<'absent' | 'active' | 'inactive' | 'deleted', Partial<Record
   inactive: { return: 5, rename: 1, title: 1, delete: 1, read: 2 },
   deleted: { rehire: 5, read: 1 },
 };
+
+/** On top of these, where there are groups. */
+const GROUP_STEPS: Partial<Record<Step, number>> = { groups: 7, 'rename-group': 1 };
 
 export function personNumber(n: number): Person {
   return {
@@ -67,6 +85,7 @@ export class Driver {
   readonly errorBodies: Text[] = [];
   readonly #options: DriverOptions;
   readonly #people: Belief[];
+  readonly #groups: GroupLife | undefined;
   #requests = 0;
   #names = 0;
   #steps = 0;
@@ -81,6 +100,15 @@ export class Driver {
       wish: undefined,
       random: options.random.fork(`person ${first + i}`),
     }));
+    const { random, replicas, dialect } = options;
+    const asked = random.fork('replicas of groups');
+    if (options.groups === true)
+      this.#groups = new GroupLife((method, path, body) => this.#send(asked.pick(replicas).name, method, path, body), dialect);
+  }
+
+  /** The groups as the identity provider believes them to be; none where they are not played. */
+  get groups(): BelievedGroup[] {
+    return this.#groups?.believed ?? [];
   }
 
   /** How many steps there will be. */
@@ -90,6 +118,7 @@ export class Driver {
 
   /** Lets everybody take all their steps, a few people at once. */
   async run(): Promise<void> {
+    await this.#groups?.begin(this.#options.random.fork('groups'));
     const waiting = this.#people.flatMap((person) => [person]);
     const work = async (): Promise<void> => {
       for (let person = waiting.shift(); person !== undefined; person = waiting.shift()) await this.#live(person);
@@ -125,7 +154,10 @@ export class Driver {
     const { random } = person;
     const state =
       person.wish !== undefined ? (person.wish.active ? 'active' : 'inactive') : person.id === undefined ? 'absent' : 'deleted';
-    await this.#do(person, random.weighed(STEPS[state]));
+    const steps = STEPS[state];
+    const moves = this.#groups !== undefined && person.wish !== undefined;
+    await this.#do(person, random.weighed(moves ? { ...steps, ...GROUP_STEPS } : steps));
+    if (person.wish === undefined && person.id !== undefined) this.#groups?.forget(person.id);
   }
 
   async #do(person: Belief, step: Step): Promise<void> {
@@ -160,6 +192,11 @@ export class Driver {
         return await this.#insist(person, { verb: 'delete' });
       case 'read':
         return await this.#read(person);
+      case 'groups':
+        if (person.id !== undefined) await this.#groups?.move(person.id, random);
+        return;
+      case 'rename-group':
+        return await this.#groups?.rename(random);
     }
   }
 

@@ -108,8 +108,28 @@ export interface Settings {
   bellsPerPersonMax: number;
 }
 
+/** A group as the identity provider believes it to be. */
+export interface BelievedGroup {
+  id: string;
+  displayName: string;
+  members: string[];
+  /** The last request about it was never answered well. */
+  doubted?: boolean;
+}
+
+export interface GroupEvidence {
+  rules: readonly { group: string; product: string; family: string }[];
+  graceMs: number;
+  believed: readonly BelievedGroup[];
+  stored: readonly { id: string; displayName: string; members: readonly string[] }[];
+  /** SCIM id -> ids of groups, as it stands in the record of the person. */
+  memberOf: Readonly<Record<string, readonly string[]>>;
+}
+
 export interface Evidence {
   settings: Settings;
+  /** Absent where a history is played without groups. */
+  groups?: GroupEvidence;
   acks: Ack[];
   ledger: LedgerEntry[];
   customers: CustomerJson[];
@@ -118,6 +138,8 @@ export interface Evidence {
   audit: AuditRow[];
   /** The last `seq` the audit trail has given away. */
   auditSeq: number;
+  /** What a check of the sealed trail has found bad; empty is what it should be. */
+  chain: string[];
   bells: Bell[];
   texts: Text[];
   processes: ProcessFigures[];

@@ -2,16 +2,20 @@
  * Owns one random history: a seed becomes a cluster with its settings, a load, faults at certain points of it, operators where the guard is on,
  * quiet, and a verdict. The same seed makes the same decisions; how processes interleave is the machine's. Refuses to be a test: tests and the soak call it.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { OPS_TOKEN } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 import { check } from './checker.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, PREFIX } from './cluster.ts';
 import { collect, readBells } from './collect.ts';
 import { type Dialect, Driver, personNumber } from './driver.ts';
 import type { Evidence, Settings, Violation } from './evidence.ts';
 import { type FaultName, Faults, ORDINARY_FAULTS } from './fault-kinds.ts';
+import { GROUP_PRODUCTS, RULES } from './group-life.ts';
 import { waitForQuiet } from './quiet.ts';
 import { Random } from './random.ts';
 
@@ -23,6 +27,8 @@ export interface HistoryOptions {
   steps?: number;
   /** At most so many faults. */
   faultsMax?: number;
+  /** Whether groups give products; default in one of three histories. */
+  groups?: boolean;
 }
 
 export interface HistoryResult {
@@ -37,6 +43,7 @@ export interface HistoryResult {
 interface Plan {
   dialect: Dialect;
   guard: boolean;
+  groups: boolean;
   env: Record<string, string>;
   settings: Partial<Settings>;
   /** At which step of the load each fault begins. */
@@ -46,7 +53,7 @@ interface Plan {
 
 function planHistory(
   random: Random,
-  options: Required<Pick<HistoryOptions, 'people' | 'steps' | 'faultsMax'>>,
+  options: Required<Pick<HistoryOptions, 'people' | 'steps' | 'faultsMax'>> & Pick<HistoryOptions, 'groups'>,
   kinds: readonly FaultName[],
 ): Plan {
   const dialect = random.pick(['okta', 'entra'] as const);
@@ -61,6 +68,8 @@ function planHistory(
   return {
     dialect,
     guard,
+    // From a stream of its own, so that a seed decides everything else as it did before there were groups.
+    groups: options.groups ?? random.fork('groups').chance(1 / 3),
     env: {
       SCIM_IDP: dialect,
       MAXIO_DEPROVISION: policy,
@@ -78,8 +87,10 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
   const startedMs = performance.now();
   const { seed, kinds = ORDINARY_FAULTS, people = 12, steps = 8, faultsMax = 4 } = options;
   const random = new Random(seed);
-  const plan = planHistory(random.fork('plan'), { people, steps, faultsMax }, kinds);
-  const cluster = await Cluster.start({ env: plan.env });
+  const size = { people, steps, faultsMax, ...(options.groups === undefined ? {} : { groups: options.groups }) };
+  const plan = planHistory(random.fork('plan'), size, kinds);
+  const folder = mkdtempSync(join(tmpdir(), 'fault-bench-'));
+  const cluster = await startCluster(plan, folder);
   try {
     const foreign = plantCustomers(cluster, plan);
     const faults = new Faults(cluster);
@@ -89,6 +100,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
       dialect: plan.dialect,
       people,
       steps,
+      groups: plan.groups,
       replicas: cluster.apis,
       onStep: (step) => {
         while (pending[0] !== undefined && pending[0].atStep <= step) {
@@ -104,15 +116,35 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
     await desk?.close();
     const quiet = await waitForQuiet(cluster);
     await driver.readAll();
-    const evidence = await collect({ cluster, driver, quiet, bells, foreign, settings: plan.settings });
+    const grace = plan.groups ? { groupGraceMs: GROUP_GRACE_SECONDS * 1_000 } : {};
+    const evidence = await collect({ cluster, driver, quiet, bells, foreign, settings: plan.settings, ...grace });
     const story = [
-      `${plan.dialect}${plan.guard ? ', guarded' : ''}${plan.settings.callsPerWindow ? ', tight budget' : ''}, ${plan.settings.policy}`,
+      `${plan.dialect}${plan.groups ? ', groups' : ''}${plan.guard ? ', guarded' : ''}${plan.settings.callsPerWindow ? ', tight budget' : ''}, ${plan.settings.policy}`,
       ...faults.story,
     ];
     return { seed, violations: check(evidence), evidence, story, tookMs: performance.now() - startedMs };
   } finally {
     await cluster.close();
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const GROUP_GRACE_SECONDS = 1;
+
+/** Where groups give products, it is ready when the rules apply: before that, a change of groups means nothing. */
+async function startCluster({ env, groups }: Plan, folder: string): Promise<Cluster> {
+  if (!groups) return await Cluster.start({ env });
+  const file = join(folder, 'plans.json');
+  writeFileSync(file, JSON.stringify(RULES.map(({ group, product }) => ({ group, product }))));
+  const more = { MAXIO_GROUP_PLANS_FILE: file, MAXIO_GROUP_GRACE: String(GROUP_GRACE_SECONDS) };
+  const cluster = await Cluster.start({ env: { ...env, ...more }, products: GROUP_PRODUCTS });
+  try {
+    await until('the rules apply', async () => (await cluster.commands.hexists(`${PREFIX}configuration`, 'applied')) === 1);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return cluster;
 }
 
 const KEPT = new URL('../../../var/soak/', import.meta.url);

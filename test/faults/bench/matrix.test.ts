@@ -43,13 +43,15 @@ test('a run is told in one line: what failed, what was skipped and what is missi
     '--report',
     report({ 'F01 one': 'passed', 'F02 F03 two': 'failed', 'F03 three': 'passed', 'F04 four': 'skipped' }),
   );
-  expect(told.stdout).toMatch(/^matrix: 1 of \d+ ids passed; failed: F02 F03; not run: F05 [F0-9AB ]+; skipped: F04\n$/);
+  expect(told.stdout).toMatch(
+    /^matrix of docs\/reliability\.md: 1 of \d+ ids passed; failed: F02 F03; not run: F05 [F0-9AB ]+; skipped: F04\nmatrix of docs\/security\.md: 0 of [^\n]+\n$/,
+  );
   expect(told.status).toBe(1);
 });
 
 test('a run without a failure is none, and neither is a failure that is about no fault', { timeout: 60_000 }, () => {
   const told = matrix('--report', report({ 'F01 one': 'passed', 'of no fault': 'failed' }));
-  expect(told.stdout).toMatch(/^matrix: 1 of \d+ ids passed; not run: /);
+  expect(told.stdout).toMatch(/^matrix of docs\/reliability\.md: 1 of \d+ ids passed; not run: /);
   expect(told.status).toBe(0);
 });
 

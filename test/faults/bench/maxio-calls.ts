@@ -11,6 +11,7 @@ export type Doing =
   | 'create-with-subscription'
   | 'create-subscription'
   | 'update-customer'
+  | 'change-product'
   | 'cancel'
   | 'delay-cancel'
   | 'undo-delayed-cancel'
@@ -22,6 +23,7 @@ const DOING: Record<string, Doing> = {
   'POST /customers.json': 'create-customer',
   'PUT /customers/{id}.json': 'update-customer',
   'POST /subscriptions.json': 'create-subscription',
+  'PUT /subscriptions/{id}.json': 'change-product',
   'DELETE /subscriptions/{id}.json': 'cancel',
   'POST /subscriptions/{id}/delayed_cancel.json': 'delay-cancel',
   'DELETE /subscriptions/{id}/delayed_cancel.json': 'undo-delayed-cancel',
@@ -76,6 +78,9 @@ export function maxioCalls(evidence: Evidence): MaxioCall[] {
   });
 }
 
+/** Neither begins nor ends any billing at once. */
+const BESIDE: ReadonlySet<string> = new Set(['delay-cancel', 'undo-delayed-cancel', 'change-product']);
+
 export interface Span {
   subscriptionId: number;
   fromMs: number;
@@ -96,7 +101,7 @@ export function billingSpans(calls: MaxioCall[], adopted: readonly number[]): Ma
     const billing = last?.toMs === Number.POSITIVE_INFINITY;
     if (doing === 'cancel' || doing === 'hold') {
       if (last !== undefined && billing) last.toMs = entry.appliedMs;
-    } else if (!billing && doing !== 'delay-cancel' && doing !== 'undo-delayed-cancel') {
+    } else if (!billing && !BESIDE.has(doing)) {
       list.push({ subscriptionId, fromMs: entry.appliedMs, toMs: Number.POSITIVE_INFINITY });
     }
     spans.set(subscriptionId, list);

@@ -9,6 +9,7 @@ import { collect, readBells } from './collect.ts';
 import { Driver } from './driver.ts';
 import type { Evidence } from './evidence.ts';
 import { IN_EVIDENCE, IN_SERVICE, type PlantedInService } from './planted.ts';
+import { IN_GROUPS, withGroups } from './planted-groups.ts';
 import { waitForQuiet } from './quiet.ts';
 import { Random } from './random.ts';
 
@@ -77,7 +78,7 @@ test('a history without faults and bugs violates nothing', () => {
 test('every invariant has a planted bug of either kind', () => {
   const all = Object.keys(INVARIANTS).toSorted();
   expect(IN_EVIDENCE.map(({ invariant }) => invariant).toSorted()).toEqual(all);
-  expect(IN_SERVICE.map(({ invariant }) => invariant).toSorted()).toEqual(all);
+  expect([...new Set(IN_SERVICE.map(({ invariant }) => invariant))].toSorted()).toEqual(all);
 });
 
 test(
@@ -111,6 +112,22 @@ describe('planted in evidence', () => {
     const evidence = structuredClone(clean);
     plant(evidence);
     expect([...new Set(check(evidence).map((violation) => violation.invariant))]).toEqual([invariant]);
+  });
+});
+
+describe('planted in evidence with groups', () => {
+  test('nothing is found where nothing is planted', () => {
+    const evidence = structuredClone(clean);
+    withGroups(evidence);
+    expect(check(evidence)).toEqual([]);
+  });
+
+  test.each(IN_GROUPS)('$invariant: $bug', ({ invariant, plant }) => {
+    const evidence = structuredClone(clean);
+    const id = withGroups(evidence);
+    evidence.groups = plant(evidence, evidence.groups ?? expect.fail('no groups'), id);
+    const violations = check(evidence);
+    expect([...new Set(violations.map((violation) => violation.invariant))], JSON.stringify(violations)).toEqual([invariant]);
   });
 });
 

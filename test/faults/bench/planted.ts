@@ -23,16 +23,16 @@ function anyOf(evidence: Evidence, what: string, which: (each: StoredPerson) => 
   return one(evidence.people, what, (each) => !each.dirty && each.customerId !== undefined && which(each));
 }
 
-function activePerson(evidence: Evidence): StoredPerson {
+export function activePerson(evidence: Evidence): StoredPerson {
   return anyOf(evidence, 'active person', ({ active, deleted }) => active && !deleted);
 }
 
-function subscriptionOf(evidence: Evidence, { customerId }: StoredPerson): Evidence['subscriptions'][number] {
+export function subscriptionOf(evidence: Evidence, { customerId }: StoredPerson): Evidence['subscriptions'][number] {
   return one(evidence.subscriptions, 'subscription of theirs', ({ customer }) => customer?.id === customerId);
 }
 
 /** A call that nobody has made, after all others. */
-function call(evidence: Evidence, made: Partial<LedgerEntry>): LedgerEntry {
+export function call(evidence: Evidence, made: Partial<LedgerEntry>): LedgerEntry {
   const last = one(evidence.ledger.toReversed(), 'call', () => true);
   const atMs = last.arrivedMs + 60_000;
   return {
@@ -373,6 +373,12 @@ export const IN_SERVICE: PlantedInService[] = [
     undo: ({ sandbox }) => sandbox.state.clearLedger(),
   },
   {
+    invariant: 'I9',
+    bug: 'a hand in Redis exchanges the hash of a sealed entry',
+    act: async ({ cluster }) => await turnHash(cluster.commands),
+    undo: async ({ commands }) => await turnHash(commands),
+  },
+  {
     // Last, because a gap stays.
     invariant: 'I9',
     bug: 'a hand in Redis removes an entry of the audit trail',
@@ -383,3 +389,9 @@ export const IN_SERVICE: PlantedInService[] = [
     },
   },
 ];
+
+/** Twice is as before. */
+async function turnHash(commands: Cluster['commands']): Promise<void> {
+  const hash = (await commands.hget(`${PREFIX}auditChain`, '1')) ?? '';
+  await commands.hset(`${PREFIX}auditChain`, '1', [...hash].reverse().join(''));
+}

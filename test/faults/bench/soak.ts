@@ -26,6 +26,7 @@ const { values } = parseArgs({
     people: { type: 'string' },
     steps: { type: 'string' },
     faults: { type: 'string' },
+    groups: { type: 'boolean' },
     'no-record': { type: 'boolean', default: false },
   },
 });
@@ -43,6 +44,7 @@ const size = {
   ...(values.people === undefined ? {} : { people: Number(values.people) }),
   ...(values.steps === undefined ? {} : { steps: Number(values.steps) }),
   ...(values.faults === undefined ? {} : { faultsMax: Number(values.faults) }),
+  ...(values.groups === undefined ? {} : { groups: values.groups }),
 };
 const endMs = values.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(values.minutes) * 60_000;
 const most =
@@ -73,6 +75,7 @@ function replayOf(seed: number): string {
     ...(values.people === undefined ? [] : [`--people ${values.people}`]),
     ...(values.steps === undefined ? [] : [`--steps ${values.steps}`]),
     ...(values.faults === undefined ? [] : [`--faults ${values.faults}`]),
+    ...(values.groups === undefined ? [] : ['--groups']),
   ];
   return ['npm run soak --', `--seed ${seed}`, ...extra].join(' ');
 }

@@ -52,7 +52,7 @@ export function statesWithin(timeline: Timeline, fromMs: number, toMs: number): 
   return timeline.states.filter((state) => state.fromMs <= toMs && state.toMs >= fromMs);
 }
 
-const COMMITS = new Set(['create', 'revive', 'replace', 'patch', 'delete']);
+const COMMITS = new Set(['create', 'revive', 'replace', 'patch', 'delete', 'groups']);
 
 /** Builds the timeline of every person the driver has written about, by number. */
 export function timelines(evidence: Evidence): Map<number, Timeline> {
@@ -66,11 +66,19 @@ export function timelines(evidence: Evidence): Map<number, Timeline> {
     all.set(ack.person, known);
   }
   const rows = evidence.audit.filter(({ entry }) => entry.kind === 'scim' && COMMITS.has(entry.what));
+  const owners = new Map<string, Timeline>();
   for (const row of rows.toSorted((a, b) => a.generation - b.generation)) {
+    if (row.entry.what === 'groups') {
+      const owner = owners.get(row.user);
+      if (owner !== undefined) appendGroups(owner, row);
+      continue;
+    }
     const ack = byRequest.get(row.entry.requestId ?? '');
     if (ack === undefined) continue;
     const timeline = all.get(ack.person);
-    if (timeline !== undefined) append(timeline, row, ack);
+    if (timeline === undefined) continue;
+    owners.set(row.user, timeline);
+    append(timeline, row, ack);
   }
   return all;
 }
@@ -89,4 +97,13 @@ function append(timeline: Timeline, row: AuditRow, ack: WriteAck): void {
   const wish = applied(ack.write, last.wish);
   timeline.states.push({ generation: row.generation, fromMs: row.atMs, toMs: Number.POSITIVE_INFINITY, wish });
   timeline.commits.set(ack.requestId, { generation: row.generation, atMs: row.atMs });
+}
+
+/** A change of groups is a generation of the same wish; one that came with a write of the person has none of its own. */
+function appendGroups(timeline: Timeline, { generation, atMs }: AuditRow): void {
+  const last = timeline.states.at(-1);
+  if (last === undefined || generation === last.generation) return;
+  if (generation !== last.generation + 1) timeline.broken ??= `generation ${generation} follows ${last.generation}`;
+  last.toMs = atMs;
+  timeline.states.push({ ...last, generation, fromMs: atMs, toMs: Number.POSITIVE_INFINITY });
 }
