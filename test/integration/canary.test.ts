@@ -378,7 +378,11 @@ beforeAll(async () => {
     const change = patchOf({ op: 'replace', path: 'name.familyName', value: people.plant(`family name at ${failpoint}`) });
     await scim(doomed, 'PATCH', `/Users/${ids[1]}`, change).catch(() => undefined);
     if (failpoint.endsWith('kill')) await doomed.ended();
-    else await until('it has settled', () => settled(doomed), WAIT);
+    else {
+      const [point] = failpoint.split(':');
+      await until(`it has failed ${point}`, () => doomed.printed().includes(`failpoint ${point}`), WAIT);
+      await until('it has settled', () => settled(doomed), WAIT);
+    }
     if (!failpoint.endsWith('kill')) await look(doomed, failpoint);
     doomed.child.kill('SIGTERM');
     await doomed.ended();
