@@ -10,7 +10,7 @@ import type { Listed } from './matrix-results.ts';
 
 const ID = /\b(?:F(?:\d\d|2[AB])|B\d\d|S(?:[1-9]|1\d|2[0-6]))\b/g;
 /** Text of a row that begins with an id. */
-const ROW = /[[,]\s*(?:'([FBS]\w{1,2}\b[^']*)'|"([FBS]\w{1,2}\b[^"]*)"|`([FBS]\w{1,2}\b[^`]*)`)/g;
+const ROW = /[[,]\s*(?:'([FBS]\d[\dAB]?\b[^']*)'|"([FBS]\d[\dAB]?\b[^"]*)"|`([FBS]\d[\dAB]?\b[^`]*)`)/g;
 const ROW_WITH_WHAT = /\bid: '([FBS]\w{1,2})'[^\n]*?\bwhat: '([^']+)'/g;
 
 /** Lists the names of all tests under `root`. */
