@@ -2,22 +2,12 @@
  * Owns the reading of the sandbox's ledger: whom a call was about, what it was to bring about, and from when to when each subscription could bill.
  * Refuses to judge.
  */
+import type { StepKind } from '../../../src/directory/record.ts';
 import type { LedgerEntry } from '../../../src/sandbox/ledger.ts';
 import type { Evidence } from './evidence.ts';
 
 /** In the words of the audit trail. */
-export type Doing =
-  | 'create-customer'
-  | 'create-with-subscription'
-  | 'create-subscription'
-  | 'update-customer'
-  | 'change-product'
-  | 'cancel'
-  | 'delay-cancel'
-  | 'undo-delayed-cancel'
-  | 'hold'
-  | 'resume'
-  | 'reactivate';
+export type Doing = StepKind;
 
 const DOING: Record<string, Doing> = {
   'POST /customers.json': 'create-customer',
