@@ -4,7 +4,7 @@
  *
  *   npm run matrix:write                       rewrites the generated parts; results stay for tests that still have their name
  *   npm run matrix:write -- var/tests.json     and takes results from a JSON report of vitest (`--reporter=json --outputFile.json=var/tests.json`)
- *   node scripts/matrix.ts --report FILE       only tells in a line for each page how many ids passed in a report, and which did not
+ *   npm run matrix -- --report FILE            only tells in a line for each page how many ids passed in a report, and which did not
  *
  * Without any of them it checks, and exits with 1 when a page is out of date or an id has neither a test nor a reason; results are of one run, and no
  * part of that check. `--page docs/security.md` does all this for one page only; `--command` says how the tests of a report were run, where that was not

@@ -1,6 +1,6 @@
 /**
  * Measures what the budget costs at real size: a nearly full window of 10,000 calls in an hour, one connection, one private Redis.
- * Prints medians and tails of granting, releasing and refusing, and the memory of one site. Run: `node test/bench/budget.ts`.
+ * Prints medians and tails of granting, releasing and refusing, and the memory of one site. Run: `npx node test/bench/budget.ts`.
  */
 import { Budget, budgetKeys } from '../../src/maxio/budget.ts';
 import { startRedis } from '../support/redis.ts';

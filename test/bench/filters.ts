@@ -1,6 +1,6 @@
 /**
  * Measures what it costs to refuse a filter: the worst that fit into the limits and beyond, each by its own share of the processor, and the dearest that
- * is accepted beside them. Nobody may keep the other sites waiting by a filter. Asserts nothing. Run: `node test/bench/filters.ts`.
+ * is accepted beside them. Nobody may keep the other sites waiting by a filter. Asserts nothing. Run: `npx node test/bench/filters.ts`.
  */
 import { ScimError } from '../../src/scim/error.ts';
 import { matches, parseFilter } from '../../src/scim/filter.ts';

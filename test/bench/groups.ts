@@ -1,6 +1,6 @@
 /**
  * Measures what changes of large groups cost Redis: how long each script keeps it from answering anybody else, by its own count of the commands.
- * Ratios tell whether the cost stays in line with the number of people; see main.ts. Run: `node test/bench/groups.ts`.
+ * Ratios tell whether the cost stays in line with the number of people; see main.ts. Run: `npx node test/bench/groups.ts`.
  */
 import { GroupStore, MEMBERS_MAX } from '../../src/directory/group-store.ts';
 import { createGroups } from '../../src/directory/groups.ts';

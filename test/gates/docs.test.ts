@@ -122,3 +122,12 @@ describe('container files', () => {
     expect(compose).toContain(`image: maxio-scim:${packageJson.version}`);
   });
 });
+
+describe('.ci/run', () => {
+  it('runs our files by npm only: the Node on PATH may be too old to read them', () => {
+    const scripts = found('.ci/run', /\bnpm run (?:-s )?([a-z:]+)/g);
+    expect(scripts.length).toBeGreaterThan(1);
+    for (const script of scripts) expect(Object.keys(packageJson.scripts)).toContain(script);
+    expect(found('.ci/run', /^[^#\n]*?\bnode ((?:src|bin|scripts|test)\/\S+)/gm)).toEqual([]);
+  });
+});
