@@ -4,17 +4,18 @@
  */
 import type { Redis } from 'ioredis';
 import type { Config, SiteConfig } from './config.ts';
+import { Census } from './directory/census.ts';
 import { Clients } from './directory/clients.ts';
 import { Gate } from './directory/gate.ts';
 import { GroupStore, type Rings } from './directory/group-store.ts';
 import { createGroups, type Groups } from './directory/groups.ts';
 import { Holds } from './directory/holds.ts';
 import { sitePrefix } from './directory/keys.ts';
-import { newerReleaseAt } from './directory/newer-release.ts';
+import { openStore } from './directory/open-store.ts';
 import { intentOf, type UserRecord } from './directory/record.ts';
 import { Runs } from './directory/runs.ts';
 import { SiteModes } from './directory/site-mode.ts';
-import { Store } from './directory/store.ts';
+import type { Store } from './directory/store.ts';
 import { SurveyIndex } from './directory/survey-index.ts';
 import { Tokens } from './directory/tokens.ts';
 import { createUsers, type Users } from './directory/users.ts';
@@ -87,6 +88,7 @@ export class Site {
   #worker: SiteWorker | undefined;
   #sweep: Sweep | undefined;
   #rounds: Rounds | undefined;
+  readonly census: Census;
   readonly #witnessFile: WitnessFile | undefined;
   readonly #contact: FirstContact;
   #works = false;
@@ -97,6 +99,7 @@ export class Site {
     this.config = site;
     this.store = openStore(parts);
     this.#witnessFile = WitnessFile.open(parts.config.witnessFile, { site: site.key, witness: this.store.witness, logger });
+    this.census = new Census(this.store, site.key, logger);
     this.runs = new Runs(this.store, { leaseMs: site.leaseSeconds * 1_000 });
     this.holds = new Holds(this.store);
     this.modes = new SiteModes(commands, site.key);
@@ -220,13 +223,13 @@ export class Site {
   }
 
   #openContact(): FirstContact {
-    const { config, store, identity, caller, client, watch } = this;
+    const { config, store, census, identity, caller, client, watch } = this;
     const onConfirmed = async (): Promise<void> => {
       if (!this.#works) return;
       await watch.configuration.start();
       if (!this.#contact.closed) this.#work();
     };
-    return new FirstContact({ config, store, identity, caller, client, logger: this.#parts.logger, onConfirmed });
+    return new FirstContact({ config, store, census, identity, caller, client, logger: this.#parts.logger, onConfirmed });
   }
 
   /** What notices are made of: Redis and first contact, never a call to Maxio. */
@@ -285,16 +288,4 @@ export class Site {
       this.#parts.logger.warn({ err: error, site: this.config.key, requestId }, 'no bell was rung; the sweep will');
     });
   }
-}
-
-function openStore({ site, commands, backlogLimit, logger, telemetry }: SiteParts): Store {
-  return new Store(commands, site.key, {
-    backlogLimit,
-    guard: site.guard,
-    onTrip: (why) => {
-      telemetry.guardTrips.inc({ site: site.key, guard: why });
-      logger.warn({ site: site.key, guard: why }, 'the guard holds leavers until an operator decides');
-    },
-    onNewer: (schema) => logger.error({ site: site.key }, newerReleaseAt(site.key, schema)),
-  });
 }

@@ -84,6 +84,8 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
         ...(at === 0 ? { redisState: () => capacity } : {}),
       }),
   );
+  // Before anybody can ask: that somebody is not there is said only by data which is whole. Where Redis does not answer, first contact does it.
+  await Promise.all(sites.map(({ census }) => census.take().catch(() => undefined)));
   const doors = config.role === 'worker' ? [] : await openDoors(sites, capacity);
   const server = createServer({ config, logger, telemetry, sites: doors, leaving: () => vital.draining });
   await server.register(webhookRoutes, {
@@ -92,7 +94,7 @@ export async function startApp({ config, logger, telemetry, reread = () => confi
   });
   const doctor = () => examine({ config, redis: commands, sites });
   await registerOps(server, { config, commands, capacity, vital, telemetry, logger, doctor, sites: sites.map(opsSiteOf) });
-  const secrets = new Secrets({ reread, sites, signingKey: config.oauth.signingKey, logger });
+  const secrets = new Secrets({ reread, sites, signingKey: config.oauth.signingKey, ops: config, logger });
   return {
     server,
     sites,
@@ -135,7 +137,7 @@ function doorOf({ config, users, groups, gate, clients, tokens: { book } }: Site
     gate,
     users,
     groups,
-    accepting: () => capacity.accepting(),
+    accepting: (leaving) => capacity.accepting(leaving),
   };
 }
 

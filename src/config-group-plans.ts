@@ -31,7 +31,7 @@ const groupPlan = z.strictObject({
   collectionMethod: z
     .enum(['automatic', 'remittance', 'prepaid', 'invoice'])
     .optional()
-    .describe('How it is paid; as all of the site where it is left out.'),
+    .describe('How it is paid. Left out: a new subscription as all of the site, one that is moved to the product as before.'),
 });
 
 /** The whole list, in its order. */

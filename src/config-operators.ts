@@ -24,8 +24,19 @@ const file = z
   )
   .min(1, 'must name at least one operator');
 
-/** Names that stand for tokens of our own in the audit trail. */
-const RESERVED = new Set(['ops-token', 'ops-page', 'survey', 'drift', 'start', 'service', 'restore', 'witness']);
+/** Names that stand for something else than a person in the audit trail, and where it says who has set the mode. */
+const RESERVED = new Set([
+  'ops-token',
+  'ops-page',
+  'survey',
+  'drift',
+  'start',
+  'service',
+  'restore',
+  'witness',
+  'lost',
+  'restored',
+]);
 
 /** Reads the operators; none when no file is configured. */
 export function readOperators(path: string | undefined, problems: string[]): NamedOperator[] {

@@ -71,7 +71,7 @@ export const siteSchema = z.object({
   MAXIO_GROUP_GRACE: variable(
     integer(0, 604_800).default(900),
     site,
-    'Seconds before anything is done about a product that a group has taken away, so that a move from one group to another is one change of product.',
+    'Seconds before anything is done about a product that a group has taken away, so that a move from one group to another is one change of product. With Entra ID 5400, two of its cycles.',
   ),
   MAXIO_GUARD_FLOOR: variable(
     integer(0, 1_000_000_000).default(5),

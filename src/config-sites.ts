@@ -46,6 +46,8 @@ export interface SiteConfig {
   graceSeconds: number;
   /** Products by group, in the order of the rules; empty: groups give nothing. Rules set through the ops API take their place. */
   groupPlans: GroupPlan[];
+  /** Where these rules stand; absent where there are none. */
+  groupPlansIn?: 'MAXIO_GROUP_PLANS_FILE' | 'SITES_FILE';
   groupGraceSeconds: number;
   guard: GuardLimits;
   /** What `MAXIO_PROTECTED_FILE` holds, one entry an element, as written. */
@@ -123,9 +125,11 @@ function readSite(raw: Raw, problems: string[], where: string, groupPlans?: unkn
   }
   if (settings.MAXIO_GROUP_PLANS_FILE !== undefined) {
     site.groupPlans = readGroupPlans(settings.MAXIO_GROUP_PLANS_FILE, problems, where);
+    site.groupPlansIn = 'MAXIO_GROUP_PLANS_FILE';
     if (groupPlans !== undefined) problems.push(`${where}groupPlans and MAXIO_GROUP_PLANS_FILE are both set; keep one of them`);
   } else if (groupPlans !== undefined) {
     site.groupPlans = parseGroupPlans(groupPlans, problems, `${where}groupPlans`);
+    site.groupPlansIn = 'SITES_FILE';
   }
   if (site.baseUrl === undefined && site.budgetWindowSeconds < BUDGET_WINDOW_SECONDS) {
     problems.push(

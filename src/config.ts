@@ -36,7 +36,7 @@ export interface Config {
   /** The key that signs access tokens, absent: there are none; and how long they are good. */
   oauth: { signingKey?: Secret | undefined; tokenSeconds: number };
   opsToken: Secret;
-  /** Operators by name; empty when OPS_TOKEN is all there is. */
+  /** Operators by name; empty when OPS_TOKEN is all there is. Replaced, as secrets are, when their file changes: read it at each use. */
   operators: NamedOperator[];
   configAuthor?: string | undefined;
   notify: NotifyConfig;

@@ -124,7 +124,7 @@ function driftMetrics(registers: Registry[]) {
   return {
     driftUsers: new Gauge({
       name: 'scim_drift_users',
-      help: 'Differences between directory and Maxio in the last report.',
+      help: 'Differences between directory and Maxio in the last report, without those of exempt people.',
       labelNames: ['site', 'kind'] as const,
       registers,
     }),

@@ -43,6 +43,14 @@ patch() {
 leaves() { for name in "$@"; do patch "$name@example.com" '{"active":false}'; done; }
 returns() { for name in "$@"; do patch "$name@example.com" '{"active":true}'; done; }
 
+# A group is pushed, with people who are here already: group 'Day shift' ann ben
+group() {
+  local name="$1" members=''
+  shift
+  for each in "$@"; do members="$members${members:+,}{\"value\":\"$(id_of "$each@example.com")\"}"; done
+  scim POST /Groups "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:Group\"],\"displayName\":\"$name\",\"members\":[$members]}" > /dev/null
+}
+
 # What has leaked, by its id: leaked token, leaked client, leaked secret
 leaked() {
   case "$1" in
@@ -116,7 +124,7 @@ setting() {
 }
 # Starts the service, of this version or of the one in another folder.
 service_begin() {
-  begin service env --chdir="${1:-.}" node --env-file="$PWD/$STAGE/service.env" src/main.ts
+  begin service env -u SCIM_TOKEN --chdir="${1:-.}" node --env-file="$PWD/$STAGE/service.env" src/main.ts
   until_true curl -fsS "$MAXIO_SCIM_URL/livez"
 }
 service_ready() { until_true curl -fsS "$MAXIO_SCIM_URL/readyz"; }

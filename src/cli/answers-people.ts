@@ -21,6 +21,8 @@ export const heldAnswer = z.looseObject({
       why: z.string().nullish(),
       subscriptions: z.number(),
       monthlyCents: z.number(),
+      decidedBy: z.string().nullish(),
+      decidedAt: z.string().nullish(),
       requestId: z.string().nullish(),
     }),
   ),

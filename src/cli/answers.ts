@@ -19,6 +19,7 @@ export const statusAnswer = z.looseObject({
       budget: z.looseObject({ limit: z.number(), used: z.number(), windowSeconds: z.number() }),
       pending: z.number(),
       oldestPendingSeconds: z.number(),
+      pendingForSeconds: z.number().nullish(),
       urgent: z.number(),
       oldestUrgentSeconds: z.number(),
       parked: z.number(),

@@ -1,4 +1,4 @@
-/** Owns what `held`, `approve`, `reject` and `drift` print: people who wait for a decision, and what it did. Pure. */
+/** Owns what `held`, `approve`, `reject` and `drift` print: people who wait for a decision or have got one, and what it did. Pure. */
 
 import { figure, many, money } from '../figures.ts';
 import type { DecidedAnswer, DriftAnswer, HeldAnswer } from './answers-people.ts';
@@ -10,29 +10,45 @@ const IDS_SHOWN_MAX = 20;
 /** Prints who is held, what they pay, and what to do. */
 export function renderHeld({ total, tripped, monthlyCents, held }: HeldAnswer): string[] {
   if (total === 0) return ['Nobody is held.'];
-  const rows = held.slice(0, ROWS_SHOWN_MAX).map((person): Cell[] => [
-    { text: plain(person.id), style: 'bold' },
-    { text: plain(person.userName) },
-    { text: plain(person.site) },
-    { text: plain(person.leftAt) },
-    {
-      text:
-        person.what === 'product'
-          ? `loses ${plain(person.products?.join(', ') || 'a product')}`
-          : person.deleted
-            ? 'deleted'
-            : 'inactive',
-    },
-    { text: figure(person.subscriptions) },
-    { text: money(person.monthlyCents) },
-  ]);
+  const rows = held.slice(0, ROWS_SHOWN_MAX).map(cellsOf);
   const since = tripped === null ? '' : ` since ${plain(tripped.at)} (${plain(tripped.why)})`;
   return [
     ...grid(['Id', 'Person', 'Site', 'Left', 'At the IdP', 'Live', 'A month'], rows, [5, 6]),
     ...(total > rows.length ? [`… and ${figure(total - rows.length)} more.`] : []),
     '',
-    `${many(total, 'person', 'people')} held${since}; ${money(monthlyCents)} a month. They are still billed.`,
+    `${many(total, 'person', 'people')} held${since}; ${money(monthlyCents)} a month. ${monthlyCents > 0 ? 'They are still billed.' : 'Nothing of theirs ends before somebody approves.'}`,
     'If they have left, or are to lose the product: maxio-scim approve <id…>, --file FILE or --all. If it was a mistake: maxio-scim reject, or reactivate them, or put them back into the group.',
+  ];
+}
+
+/** Prints whose leave was rejected, by whom, and what ends that. */
+export function renderExempt({ total, monthlyCents, held }: HeldAnswer): string[] {
+  if (total === 0) return ['Nobody is exempt.'];
+  const rows = held
+    .slice(0, ROWS_SHOWN_MAX)
+    .map((person): Cell[] => [
+      ...cellsOf(person),
+      { text: `${plain(person.decidedBy ?? '-')} ${plain(person.decidedAt ?? '')}`.trim() },
+    ]);
+  return [
+    ...grid(['Id', 'Person', 'Site', 'Left', 'At the IdP', 'Live', 'A month', 'Rejected by'], rows, [5, 6]),
+    ...(total > rows.length ? [`… and ${figure(total - rows.length)} more.`] : []),
+    '',
+    `${many(total, 'person is', 'people are')} exempt; ${money(monthlyCents)} a month. Nothing ends before the identity provider changes them again; what is to end earlier, end it at Maxio.`,
+  ];
+}
+
+function cellsOf(person: HeldAnswer['held'][number]): Cell[] {
+  const gone = person.deleted ? 'deleted' : 'inactive';
+  const lost = `loses ${plain(person.products?.join(', ') || 'a product')}`;
+  return [
+    { text: plain(person.id), style: 'bold' },
+    { text: plain(person.userName) },
+    { text: plain(person.site) },
+    { text: plain(person.leftAt) },
+    { text: person.what === 'product' ? lost : gone },
+    { text: figure(person.subscriptions) },
+    { text: money(person.monthlyCents) },
   ];
 }
 
@@ -62,16 +78,24 @@ const REPAIR: Record<string, string> = {
   none: 'look at it',
 };
 
-/** Prints the differences between the directory and Maxio. */
-export function renderDrift(report: DriftAnswer): string[] {
-  const { site, state, at, full, counts, rows } = report;
+/** Prints the differences between the directory and Maxio, all or those of one kind. */
+export function renderDrift(report: DriftAnswer, kind?: string): string[] {
+  const { site, state, at, full, rows } = report;
+  const kinds = Object.entries(report.counts).filter(([name, count]) => count > 0 && (kind === undefined || name === kind));
   if (at === null || at === undefined)
     return [
       `${plain(site)}: ${state === 'never' ? 'nobody has looked for drift yet' : `the look is ${plain(state)}`}. maxio-scim drift --wait looks now.`,
     ];
   const words = `as of ${plain(at)}${full === true ? ', everything compared' : ''}${state === 'done' ? '' : `; the next look is ${plain(state)}`}`;
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  if (total === 0) return [`${plain(site)}: the directory and Maxio agree, ${words}.`];
+  // A report of very many holds rows of some and counts everybody.
+  const total = Math.max(
+    rows.length,
+    kinds.reduce((sum, [, count]) => sum + count, 0),
+  );
+  if (total === 0) {
+    const agree = kind === undefined ? 'the directory and Maxio agree' : `no difference of the kind ${plain(kind)}`;
+    return [`${plain(site)}: ${agree}, ${words}.`];
+  }
   const cells = rows.slice(0, ROWS_SHOWN_MAX).map((row): Cell[] => [
     { text: plain(row.kind), style: row.exempt ? 'dim' : 'yellow' },
     { text: plain(row.userName ?? row.personId ?? '-') },
@@ -83,14 +107,18 @@ export function renderDrift(report: DriftAnswer): string[] {
     },
     { text: plain(row.detail) },
   ]);
-  const kinds = Object.entries(counts).filter(([, count]) => count > 0);
+  const exempt = rows.filter((row) => row.exempt).length;
   return [
     ...grid(['Kind', 'Person', 'Customer', 'Subscription', 'Repair', 'What'], cells),
     ...(total > cells.length ? [`… ${figure(cells.length)} of ${figure(total)} shown; --csv FILE holds more.`] : []),
     '',
-    `${plain(site)}: ${many(total, 'difference')}, ${words}: ${kinds.map(([kind, count]) => `${figure(count)} ${plain(kind)}`).join(', ')}.`,
+    `${plain(site)}: ${many(total, 'difference')}, ${words}: ${kinds.map(([name, count]) => `${figure(count)} ${plain(name)}`).join(', ')}.`,
+    ...(exempt > 0 ? [`${figure(exempt)} exempt: somebody has decided that nothing ends for these people.`] : []),
     ...(rows.some(({ repair }) => repair !== 'none')
       ? ['maxio-scim drift repair <id…>, --kind KIND or --all puts them right.']
+      : []),
+    ...(rows.some(({ repair }) => repair === 'contested')
+      ? ['What somebody wants so is put right only by the id of the person, which --csv FILE holds.']
       : []),
   ];
 }

@@ -4,6 +4,8 @@ import { figure, many } from '../figures.ts';
 import type { ParkedAnswer, RetryAnswer, RetryPreviewAnswer, StatusAnswer } from './answers.ts';
 import { bar, type Cell, grid, paint, plain, span, wrap } from './terminal.ts';
 
+/** Changes that are done sooner are no news. */
+const WAIT_TOLD_SECONDS = 60;
 /** The objective for a leaver, in seconds. */
 const LEAVER_LATE_SECONDS = 300;
 const DETAIL_WIDTH = 100;
@@ -18,7 +20,12 @@ export function renderStatus(answer: StatusAnswer, url: string): string[] {
   const head = ['Site', 'Mode', 'Call budget', '', 'Pending', 'Oldest', 'Leavers', 'Oldest', 'Parked', 'Held'];
   const rows = answer.sites.map(siteRow);
   lines.push('', ...grid(head, rows, [4, 5, 6, 7, 8, 9]));
-  for (const { key, detail, notices = [] } of answer.sites) {
+  for (const { key, detail, notices = [], pending, pendingForSeconds } of answer.sites) {
+    if ((pendingForSeconds ?? 0) >= WAIT_TOLD_SECONDS)
+      lines.push(
+        '',
+        `${plain(key)}: ${figure(pending)} pending, done in about ${span(pendingForSeconds ?? 0)} by the call budget; leavers first.`,
+      );
     if (detail !== null) lines.push('', `${plain(key)}: ${plain(detail)}`);
     for (const { severity, what, todo } of notices) {
       lines.push(

@@ -14,8 +14,8 @@ export const BOOKMARK_SECONDS = 600;
 export interface Bookmark {
   /** Tell behind which place the page with this number begins; undefined where it goes by rank. */
   find(startIndex: number): Promise<Position | undefined>;
-  /** Remember that pages with these numbers begin behind a place. */
-  put(place: Position, startIndexes: readonly number[]): Promise<void>;
+  /** Remember that pages with these numbers begin behind a place, and tell whether that was possible. */
+  put(place: Position, startIndexes: readonly number[]): Promise<boolean>;
 }
 
 /** @param actor who reads; undefined where nobody knows, and then there is no bookmark */
@@ -38,7 +38,8 @@ export function openBookmark(store: Store, actor: string | undefined, identity: 
       // The one that was used stays: a client that has not got its answer asks for the same page again.
       const text = [...next, ...(used === undefined ? [] : [used])].join(' ');
       // A Redis that takes no writes at the moment still lists.
-      await store.redis.set(name, text, 'EX', BOOKMARK_SECONDS).catch(() => undefined);
+      const kept = await store.redis.set(name, text, 'EX', BOOKMARK_SECONDS).catch(() => undefined);
+      return kept !== undefined;
     },
   };
 }

@@ -6,6 +6,8 @@ import type { Redis } from 'ioredis';
 
 /** Above this share of `maxmemory` writes are refused, so that the work already accepted has room to end. */
 const MEMORY_RATIO_MAX = 0.85;
+/** Whoever leaves is let go on longer: one site that fills Redis must not keep the leavers of all others billed. */
+const LEAVING_RATIO_MAX = 0.95;
 const INTERVAL_MS = 2_000;
 
 export type Accepting = { ok: true } | { ok: false; detail: string; retryAfterSeconds: number };
@@ -47,7 +49,8 @@ export class Capacity {
     clearInterval(this.#timer);
   }
 
-  accepting(): Accepting {
+  /** @param leaving by a change that only takes away */
+  accepting(leaving: boolean): Accepting {
     if (!this.#durable) {
       return {
         ok: false,
@@ -55,10 +58,11 @@ export class Capacity {
         retryAfterSeconds: 30,
       };
     }
-    if (this.#memoryRatio >= MEMORY_RATIO_MAX) {
+    const most = leaving ? LEAVING_RATIO_MAX : MEMORY_RATIO_MAX;
+    if (this.#memoryRatio >= most) {
       return {
         ok: false,
-        detail: 'Redis has reached 85 % of its memory (raise maxmemory)',
+        detail: `Redis has reached ${Math.round(100 * most)} % of its memory (raise maxmemory)`,
         retryAfterSeconds: 60,
       };
     }

@@ -9,11 +9,7 @@ local change = cjson.decode(ARGV[1])
 local id = change.id
 local key = p .. 'user:' .. id
 --#include now
-
--- This may be other data than the one this process knows, or than the identity provider does: then nothing is acknowledged (witness.ts).
-local site = redis.call('HMGET', p .. 'site', 'epoch', 'recovery')
-local seq = tonumber(redis.call('HGET', p .. 'auditClock', 'seq') or '0')
-if (change.epoch ~= '' and site[1] ~= change.epoch) or seq < change.seq or site[2] == 'lost' or site[2] == 'rebuilding' then return { 'lost' } end
+--#include same-data
 
 local old = redis.call('HMGET', key, 'gen', 'un', 'xi', 'em', 'deleted', 'v', 'created', 'active', 'leaveAt', 'hold', 'unclaimed', 'groups', 'leaveWhat')
 local generation = tonumber(old[1] or '0')

@@ -2,7 +2,11 @@
  * Owns where the report of differences between the directory and Maxio lives: its head, the rows of each person, and what has been repaired before.
  * Any process may read it. Refuses to compare and to repair.
  */
+import { RedisScript } from '../redis-script.ts';
 import type { Store } from './store.ts';
+
+const putScript = new RedisScript(new URL('./drift-put.lua', import.meta.url));
+const swapScript = new RedisScript(new URL('./drift-swap.lua', import.meta.url));
 
 /** `repaired`: a repair is on its way or done. `contested`: it was repaired before and has come back, or somebody means it so: only an operator repairs it. */
 export type RepairState = 'possible' | 'repaired' | 'contested' | 'none';
@@ -32,12 +36,23 @@ export interface DriftHead {
   atMs: number;
   lastFull: boolean;
   counts: Record<string, number>;
+  /** Of these, the differences of people whom an operator has exempted: nobody has to do anything about them. */
+  exempts: Record<string, number>;
+  nextMs: number;
+}
+
+export interface Report {
+  /** Redis TIME before the first person was compared. */
+  beganMs: number;
+  atMs: number;
+  lastFull: boolean;
   nextMs: number;
 }
 
 /** People whose rows are kept; a report of more has one cause. */
 const PEOPLE_MAX = 10_000;
 const BATCH = 500;
+const FRESH = 'driftRows:new';
 
 export class DriftReports {
   readonly #store: Store;
@@ -48,7 +63,7 @@ export class DriftReports {
 
   async head(): Promise<DriftHead> {
     const fields = await this.#store.guard(() => this.#store.redis.hgetall(this.#key('drift')));
-    const { state = 'never', by = '', counts = '{}' } = fields;
+    const { state = 'never', by = '', counts = '{}', exempts = '{}' } = fields;
     return {
       state: state as DriftHead['state'],
       full: fields.full === '1',
@@ -57,6 +72,7 @@ export class DriftReports {
       atMs: Number(fields.atMs ?? 0),
       lastFull: fields.lastFull === '1',
       counts: JSON.parse(counts) as Record<string, number>,
+      exempts: JSON.parse(exempts) as Record<string, number>,
       nextMs: Number(fields.nextMs ?? 0),
     };
   }
@@ -81,12 +97,19 @@ export class DriftReports {
     return text === null ? [] : (JSON.parse(text) as StoredDriftRow[]);
   }
 
-  /** Let a new report take the place of the last one. */
-  async replace(rows: StoredDriftRow[]): Promise<void> {
-    const { redis } = this.#store;
-    const fresh = this.#key('driftRows:new');
+  /**
+   * Let a new report take the place of the last one; what was put of somebody since its comparison began stands.
+   * @returns everything counted by kind, and of whom something was put; `undefined` when a newer report stands
+   */
+  async replace(
+    rows: StoredDriftRow[],
+    { beganMs, atMs, lastFull, nextMs }: Report,
+  ): Promise<{ counts: Record<string, number>; late: string[] } | undefined> {
+    const { redis, prefix } = this.#store;
+    const fresh = this.#key(FRESH);
+    const counts = JSON.stringify([countsOf(rows), countsOf(rows.filter(({ exempt }) => exempt))]);
     const people = [...Map.groupBy(rows, ({ personId }) => personId)].slice(0, PEOPLE_MAX);
-    await this.#store.guard(async () => {
+    return await this.#store.guard(async () => {
       await redis.del(fresh);
       for (let at = 0; at < people.length; at += BATCH) {
         await redis.hset(
@@ -94,22 +117,26 @@ export class DriftReports {
           Object.fromEntries(people.slice(at, at + BATCH).map(([id, theirs]) => [id, JSON.stringify(theirs)])),
         );
       }
-      if (people.length === 0) await redis.del(this.#key('driftRows'));
-      else await redis.rename(fresh, this.#key('driftRows'));
+      const head = ['lastFull', lastFull ? '1' : '0', 'nextMs', nextMs];
+      const answer = await swapScript.run(redis, prefix, beganMs, atMs, counts, FRESH, ...head);
+      const [text, late] = answer as [string, string[]];
+      return text === '' ? undefined : { counts: JSON.parse(text) as Record<string, number>, late };
     });
   }
 
-  /** Replace what is reported of one person, and count anew. */
-  async put(personId: string, rows: StoredDriftRow[]): Promise<void> {
-    const { redis } = this.#store;
-    const key = this.#key('driftRows');
-    const { counts } = await this.head();
-    for (const { kind } of await this.rowsOf(personId)) counts[kind] = Math.max(0, (counts[kind] ?? 0) - 1);
-    for (const { kind } of rows) counts[kind] = (counts[kind] ?? 0) + 1;
-    await this.note({ counts: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)) });
-    await this.#store.guard(() =>
-      rows.length === 0 ? redis.hdel(key, personId) : redis.hset(key, personId, JSON.stringify(rows)),
-    );
+  /** Replace what is reported of one person, and count anew. `change` is asked again when somebody else was faster. */
+  async change(
+    personId: string,
+    change: (before: StoredDriftRow[]) => StoredDriftRow[] | Promise<StoredDriftRow[]>,
+  ): Promise<void> {
+    const { redis, prefix } = this.#store;
+    const text = (rows: StoredDriftRow[]): string => (rows.length === 0 ? '' : JSON.stringify(rows));
+    for (;;) {
+      const was = (await this.#store.guard(() => redis.hget(this.#key('driftRows'), personId))) ?? '';
+      const now = text(await change(was === '' ? [] : (JSON.parse(was) as StoredDriftRow[])));
+      if (was === '' && now === '') return;
+      if ((await this.#store.guard(() => putScript.run(redis, prefix, personId, was, now))) === 1) return;
+    }
   }
 
   /** When each of these differences was repaired last; those that never were are left out. */
@@ -146,4 +173,15 @@ export class DriftReports {
   #key(name: string): string {
     return this.#store.prefix + name;
   }
+}
+
+/** The differences that somebody may have to do something about, by kind. */
+export function openCounts({ counts, exempts }: Pick<DriftHead, 'counts' | 'exempts'>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([kind, count]) => [kind, Math.max(0, count - (exempts[kind] ?? 0))]));
+}
+
+function countsOf(rows: StoredDriftRow[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of rows) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
 }

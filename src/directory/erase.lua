@@ -39,7 +39,13 @@ for _, address in ipairs(cjson.decode(old[7])) do redis.call('SREM', p .. 'email
 if redis.call('HGET', p .. 'references', q.reference) == id then redis.call('HDEL', p .. 'references', q.reference) end
 for _, list in ipairs({ 'order', 'urgent', 'due', 'unclaimed', 'linkWaiters' }) do redis.call('ZREM', p .. list, id) end
 for _, set in ipairs({ 'active', 'begun' }) do redis.call('SREM', p .. set, id) end
-for _, hash in ipairs({ 'unfinished', 'driftRows' }) do redis.call('HDEL', p .. hash, id) end
+for _, hash in ipairs({ 'unfinished', 'driftRows', 'driftRows:new' }) do redis.call('HDEL', p .. hash, id) end
+-- A comparison that is at work may have read the person: it learns that there is nothing left to report, and forgets the id with that.
+if redis.call('HGET', p .. 'drift', 'state') == 'running' then
+  redis.call('ZADD', p .. 'driftPuts', now, id)
+else
+  redis.call('ZREM', p .. 'driftPuts', id)
+end
 for _, field in ipairs(redis.call('HKEYS', p .. 'driftRepairs')) do
   if string.find(field, id, 1, true) then redis.call('HDEL', p .. 'driftRepairs', field) end
 end

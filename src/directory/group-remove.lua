@@ -8,10 +8,7 @@ local id = change.id
 local key, members = p .. 'group:' .. id, p .. 'members:' .. id
 --#include now
 --#include groups-of
-
-local site = redis.call('HMGET', p .. 'site', 'epoch', 'recovery')
-local seq = tonumber(redis.call('HGET', p .. 'auditClock', 'seq') or '0')
-if (change.epoch ~= '' and site[1] ~= change.epoch) or seq < change.seq or site[2] == 'lost' or site[2] == 'rebuilding' then return { 'lost' } end
+--#include same-data
 
 local old = redis.call('HMGET', key, 'gen', 'v', 'name', 'xi')
 if not old[1] then return { 'gone' } end

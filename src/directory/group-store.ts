@@ -10,8 +10,9 @@ import type { AuditEntry } from './audit.ts';
 import { decodeGroup, encodeGroup, type GroupLabel, type GroupRecord, labelOf } from './group-record.ts';
 import { digest } from './keys.ts';
 import { SCHEMA_VERSION } from './record.ts';
-import type { Stretch } from './shelf.ts';
+import type { Stretch, Weigh } from './shelf.ts';
 import type { Store } from './store.ts';
+import { type Kind, nextPlaces, type Place, type Places, placed, placesOf, weighed } from './stretch.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
 const commitScript = new RedisScript(new URL('./group-commit.lua', import.meta.url));
@@ -21,7 +22,9 @@ const removeScript = new RedisScript(new URL('./group-remove.lua', import.meta.u
 export const MEMBERS_MAX = 50_000;
 /** Groups of one person; every change of one of them reads and writes the list. */
 const GROUPS_OF_ONE_MAX = 1_000;
-const MEMBERS_AT_ONCE = 1_000;
+/** Their names stand in all that is known of them, which may be much. */
+const MEMBERS_AT_ONCE = 200;
+const GROUPS: Kind = { order: 'groupOrder', record: 'group' };
 
 /** Who joins and who goes. With `replace` everybody goes whom `add` does not name, as the group stands when the change is made. */
 export interface MemberDelta {
@@ -169,40 +172,23 @@ export class GroupStore {
   }
 
   /** Page through groups in order of creation. @param start zero-based rank */
-  async page(start: number, count: number): Promise<Stretch<GroupRecord>> {
+  async page(start: number, count: number, weigh?: Weigh): Promise<Stretch<GroupRecord>> {
     if (count <= 0) return { rows: [], next: undefined };
-    const { redis, prefix } = this.store;
-    const rows = await this.store.guard(() =>
-      redis.zrange(`${prefix}groupOrder`, String(start), String(start + count - 1), 'WITHSCORES'),
-    );
-    return await this.#stretch(rows, count);
+    return await this.#stretch(await nextPlaces(this.store, GROUPS, { rank: start, count }), weigh);
   }
 
   /** Walk through groups from a sequence number on. */
-  async pageAfter(sequence: number, count: number): Promise<Stretch<GroupRecord>> {
-    const { redis, prefix } = this.store;
-    const rows = await this.store.guard(() =>
-      redis.zrangebyscore(`${prefix}groupOrder`, `(${sequence}`, '+inf', 'WITHSCORES', 'LIMIT', 0, count),
-    );
-    return await this.#stretch(rows, count);
+  async pageAfter(after: number, count: number, weigh?: Weigh): Promise<Stretch<GroupRecord>> {
+    return await this.#stretch(await nextPlaces(this.store, GROUPS, { after, count }), weigh);
   }
 
-  async #stretch(rows: readonly string[], count: number): Promise<Stretch<GroupRecord>> {
-    const placed = new Map(rows.flatMap((id, at) => (at % 2 === 0 ? [[id, Number(rows[at + 1])] as const] : [])));
-    const records = await this.readAll([...placed.keys()]);
-    const last = rows.at(-1);
-    return {
-      rows: records.map((record) => ({ record, sequence: placed.get(record.id) ?? 0 })),
-      next: last === undefined || placed.size < count ? undefined : Number(last),
-    };
+  async #stretch({ places, next }: Places, weigh?: Weigh): Promise<Stretch<GroupRecord>> {
+    return { rows: placed(places, await this.readAll(weighed(places, weigh))), next };
   }
 
   /** Tell the place of each group in the order of creation. */
-  async sequencesOf(ids: readonly string[]): Promise<(number | null)[]> {
-    if (ids.length === 0) return [];
-    const { redis, prefix } = this.store;
-    const scores = await this.store.guard(() => redis.zmscore(`${prefix}groupOrder`, ...ids));
-    return scores.map((score) => (score === null ? null : Number(score)));
+  async placesOf(ids: readonly string[]): Promise<Place[]> {
+    return await placesOf(this.store, GROUPS, ids);
   }
 
   /** What groups are known by; one round trip, and none for nobody. Ids without a group are left out. */

@@ -22,7 +22,7 @@ import { type Asking, type ListPage, listResources } from './list-resources.ts';
 import type { Shelf } from './shelf.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 import { listParts } from './user-lists.ts';
-import { askedBy, type WriteContext } from './users.ts';
+import { askedBy, effortOf, type WriteContext } from './users.ts';
 
 export interface GroupPage extends Omit<ListPage<GroupRecord>, 'rows'> {
   records: GroupRecord[];
@@ -152,12 +152,13 @@ function replacing(record: GroupRecord, body: JsonObject, context: WriteContext)
 
 async function patching(groups: GroupStore, record: GroupRecord, body: JsonObject, context: WriteContext): Promise<Decided> {
   const { id, generation, extraSchemas } = record;
-  const first = applyGroupPatch(record.attributes, body, { id });
+  const first = applyGroupPatch(record.attributes, body, { id, ...effortOf(context) });
   const change = (patched: typeof first): GroupChange =>
     changeOf(record, { attributes: patched.attributes, extraSchemas }, patched.members, 'group-patch', context);
   if (!first.needsMembers) return { base: record, bringing: first.bringing, change: change(first) };
   const people = (await readMembers(groups, [record], true)).get(id) ?? [];
-  const patched = applyGroupPatch(record.attributes, body, { id, present: people.map((each) => memberResource(each, '')) });
+  const present = people.map((each) => memberResource(each, ''));
+  const patched = applyGroupPatch(record.attributes, body, { id, present, ...effortOf(context) });
   // Decided on who was there, so nobody may have come or gone since.
   return { base: record, bringing: patched.bringing, change: { ...change(patched), expected: generation } };
 }

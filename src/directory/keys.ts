@@ -25,7 +25,7 @@
  * | story:ID | list | audit entry ids of one person, newest last, bounded |
  * | lease:ID | string | token of the run that may act for this person |
  * | begun, unfinished | set, hash | ids for whom a run is at work, or was and has never ended; id -> how many never ended since the person last settled or was parked |
- * | site | hash | what this data belongs to: Maxio's site id, test flag and name; the epoch of this data, since when, the ones before it, where a recovery stands |
+ * | site | hash | what this data belongs to: Maxio's site id, test flag and name; the epoch of this data, since when, the ones before it, where a recovery stands; how many references were dropped since their records were lost |
  * | unclaimed | zset | ids of people whom a rebuild has found at Maxio and nobody has sent since |
  * | rebuild | hash | order and progress of the last rebuild |
  * | mode | hash | mode of the site, by whom, since when, why, and when it was first released |
@@ -48,6 +48,7 @@
  * | groupPlans | hash | `set`: rules for groups that an operator has set in place of those in the file, by whom and when (JSON) |
  * | catalogue | hash | product, or product, a blank and price point -> what Maxio has said of it (JSON) |
  * | drift, driftRows, driftRepairs | hash, hash, hash | the last report of differences; its rows, by person; when a difference was repaired last |
+ * | driftPuts | zset | ids of people whose rows were put beside a report, by the moment, until a comparison that began later is over |
  * | webhook:DIGEST | string | a webhook that was here, for 90 days |
  * | touched, touchedNews | zset, hash | customer ids that webhooks told of, by the moment; what they said |
  * | cursorKey | string | what cursors of this site are sealed with; losing it costs clients nothing but a new first page |

@@ -18,10 +18,10 @@ const MEMBERS_AT_ONCE = 50_000;
 export function groupShelf(groups: GroupStore): Shelf<GroupRecord> {
   return {
     count: (after) => groups.count(after),
-    page: (start, count) => groups.page(start, count),
-    after: (sequence, count) => groups.pageAfter(sequence, count),
+    page: (...range) => groups.page(...range),
+    after: (...range) => groups.pageAfter(...range),
     candidates: (filter) => candidates(groups, filter),
-    sequencesOf: (ids) => groups.sequencesOf(ids),
+    placesOf: (ids) => groups.placesOf(ids),
     readAll: (ids) => groups.readAll(ids),
     portions: (rows, view) => (view.needs('members') ? portionsOf(rows) : [rows]),
     async resources(records, view) {

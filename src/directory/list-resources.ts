@@ -9,10 +9,12 @@
  * Sorted lists have no bookmark and go by rank: their places are names, which would stay in Redis beyond an erasure. Cursors are for them.
  */
 import { openCursor, type Position, type Seal, sealCursor } from '../scim/cursor.ts';
+import { ScimError } from '../scim/error.ts';
 import type { PageQuery, Selection } from '../scim/list.ts';
 import { compareKeys, type SortKey, sortKeyOf } from '../scim/sort.ts';
 import type { Bookmark } from './bookmark.ts';
-import type { Placed, Stretch } from './shelf.ts';
+import type { Placed, Stretch, Weigh } from './shelf.ts';
+import { fitting, PAGE_BYTES_MAX } from './stretch.ts';
 import { type Found, type Listed, SCAN_PAGE, type Source, walk } from './walk-sources.ts';
 
 export interface ListPage<R> {
@@ -26,6 +28,7 @@ export interface ListPage<R> {
 interface Keyed extends Position {
   id: string;
   key: SortKey;
+  bytes: number;
 }
 
 /** Who wants a list, and how. */
@@ -34,11 +37,14 @@ export interface Asking {
   baseUrl?: string;
   /** As the audit trail names the caller. Left out, pages by index go by rank. */
   actor?: string;
+  /** Told before anything is read how large it is. @throws where too much would be under way at once */
+  weigh?: Weigh | undefined;
 }
 
 export interface ListParts {
   query: PageQuery;
   baseUrl: string;
+  weigh?: Weigh | undefined;
   /** Asked only for pages by cursor. */
   seal: () => Promise<Seal>;
   /** Asked only for pages by index that are not sorted; left out where nobody knows who reads them. */
@@ -49,17 +55,17 @@ export async function listResources<R extends { id: string }>(
   sources: readonly Source<R>[],
   parts: ListParts,
 ): Promise<ListPage<R>> {
-  const { query, baseUrl } = parts;
+  const { query } = parts;
   const isSorted = sources.some(({ sort }) => sort !== undefined);
   if (query.cursor === undefined) {
-    if (isSorted) return await sortedByIndex(sources, query, baseUrl);
+    if (isSorted) return await sortedByIndex(sources, parts);
     const isWhole = sources.every(({ filter }) => filter === undefined);
     return await (isWhole ? wholeByIndex(sources, parts) : filteredByIndex(sources, parts));
   }
   const seal = await parts.seal();
   const identity = query.identity ?? '';
   const from = query.cursor === '' ? undefined : openCursor(query.cursor, identity, seal);
-  const found = await (isSorted ? sortedFrom(sources, from, query, baseUrl) : unsortedFrom(sources, from, query, baseUrl));
+  const found = await (isSorted ? sortedFrom : unsortedFrom)(sources, from, parts);
   const counts = sources.some(({ filter }) => filter !== undefined) ? undefined : await totals(sources);
   return {
     rows: found.rows,
@@ -85,7 +91,7 @@ function sum(counts: readonly number[]): number {
 /** Everything, by number: no record is read but those of the page. */
 async function wholeByIndex<R extends { id: string }>(
   sources: readonly Source<R>[],
-  { query: { startIndex, count }, bookmark }: ListParts,
+  { query: { startIndex, count }, bookmark, weigh }: ListParts,
 ): Promise<ListPage<R>> {
   const start = startIndex - 1;
   const from = await bookmark?.find(startIndex);
@@ -93,8 +99,8 @@ async function wholeByIndex<R extends { id: string }>(
   const cut = async (list: number, skipped: number, wanted: number): Promise<Stretch<R>> => {
     const shelf = sources[list]?.shelf;
     if (shelf === undefined || wanted <= 0) return { rows: [], next: undefined };
-    if (from === undefined) return await shelf.page(Math.max(0, start - skipped), wanted);
-    return await shelf.after(list === first ? from.sequence : 0, wanted);
+    if (from === undefined) return await shelf.page(Math.max(0, start - skipped), wanted, weigh);
+    return await shelf.after(list === first ? from.sequence : 0, wanted, weigh);
   };
   const [counts, head] = await Promise.all([totals(sources, from), cut(first, 0, count)]);
   const rows: Listed<R>[] = [];
@@ -106,19 +112,21 @@ async function wholeByIndex<R extends { id: string }>(
     const sequence = next ?? some.at(-1)?.sequence;
     if (sequence !== undefined) last = { list, sequence };
     skipped += counts[list] ?? 0;
+    // There is more of this list, which comes before any other.
+    if (next !== undefined) break;
   }
   const behind = sum(counts);
   // With nothing more to come the true number is no danger to anybody.
   const totalResults = from === undefined ? behind : behind > 0 ? start + behind : sum(await totals(sources, undefined));
   // Who reads on by a bookmark may ask once more after the last page, and must not be shown by rank whoever was shown before.
-  const isReadOn = from !== undefined || start + count < totalResults;
-  if (last !== undefined && isReadOn) await bookmark?.put(last, [startIndex + rows.length, startIndex + count]);
+  const isReadOn = from !== undefined || start + rows.length < totalResults;
+  if (last !== undefined && isReadOn) await goOn(bookmark, last, { startIndex, count, sent: rows.length, behind });
   return { totalResults, rows };
 }
 
 async function filteredByIndex<R extends { id: string }>(
   sources: readonly Source<R>[],
-  { query: { startIndex, count }, baseUrl, bookmark }: ListParts,
+  { query: { startIndex, count }, bookmark, ...reading }: ListParts,
 ): Promise<ListPage<R>> {
   const start = startIndex - 1;
   const from = await bookmark?.find(startIndex);
@@ -126,19 +134,40 @@ async function filteredByIndex<R extends { id: string }>(
   let last: Position | undefined;
   let before = 0;
   let behind = 0;
-  for await (const { list, record, sequence } of walk(sources, undefined, baseUrl)) {
+  let bytesLeft = PAGE_BYTES_MAX;
+  for await (const { list, record, sequence, bytes } of walk(sources, undefined, reading)) {
     if (from === undefined ? before < start : !isBehind({ list, sequence }, from)) {
       before += 1;
       continue;
     }
     behind += 1;
-    if (rows.length >= count) continue;
+    bytesLeft -= rows.length > 0 && rows.length < count ? bytes : 0;
+    if (rows.length >= count || bytesLeft < 0) continue;
     rows.push({ list, record });
     last = { list, sequence };
   }
   const isReadOn = from !== undefined || behind > rows.length;
-  if (last !== undefined && isReadOn) await bookmark?.put(last, [startIndex + rows.length, startIndex + count]);
+  if (last !== undefined && isReadOn) await goOn(bookmark, last, { startIndex, count, sent: rows.length, behind });
   return { totalResults: (from === undefined || behind === 0 ? before : start) + behind, rows };
+}
+
+/**
+ * Remember where the next page begins, by the number of those that were sent, and by that of those that were wanted: there are clients that step by it.
+ * Where large resources made a page shorter, those would miss the rest of it without a bookmark.
+ */
+async function goOn(
+  bookmark: Bookmark | undefined,
+  last: Position,
+  { startIndex, count, sent, behind }: { startIndex: number; count: number; sent: number; behind: number },
+): Promise<void> {
+  if (bookmark === undefined) return;
+  const isKept = await bookmark.put(last, [startIndex + sent, startIndex + count]);
+  if (!isKept && sent < Math.min(count, behind)) throw tooLarge();
+}
+
+function tooLarge(): ScimError {
+  const mib = PAGE_BYTES_MAX / 1024 ** 2;
+  return new ScimError(400, `These are more than ${mib} MiB together. Ask for fewer with count, or page by cursor.`, 'tooMany');
 }
 
 function isBehind(place: Position, other: Position): boolean {
@@ -147,16 +176,17 @@ function isBehind(place: Position, other: Position): boolean {
 
 async function sortedByIndex<R extends { id: string }>(
   sources: readonly Source<R>[],
-  query: PageQuery,
-  baseUrl: string,
+  { query, ...reading }: ListParts,
 ): Promise<ListPage<R>> {
   const best = new Best(query.startIndex - 1 + query.count, directionOf(sources));
   let totalResults = 0;
-  for await (const found of walk(sources, undefined, baseUrl)) {
+  for await (const found of walk(sources, undefined, reading)) {
     totalResults += 1;
     best.offer(keyed(found, sources));
   }
-  return { totalResults, rows: await readKeyed(sources, best.taken().slice(query.startIndex - 1)) };
+  const chosen = best.taken().slice(query.startIndex - 1);
+  if (fitting(chosen).length < chosen.length) throw tooLarge();
+  return { totalResults, rows: await readKeyed(sources, chosen) };
 }
 
 /** What a page by cursor holds, and where it ends when there is more behind it. */
@@ -168,18 +198,19 @@ interface CursorRows<R> {
 async function unsortedFrom<R extends { id: string }>(
   sources: readonly Source<R>[],
   from: Position | undefined,
-  { count }: PageQuery,
-  baseUrl: string,
+  { query: { count }, ...reading }: ListParts,
 ): Promise<CursorRows<R>> {
   const rows: (Listed<R> & Placed<R>)[] = [];
-  for await (const found of walk(sources, from, baseUrl, count + 1)) {
-    if (rows.length === count) {
+  let bytesLeft = PAGE_BYTES_MAX;
+  for await (const found of walk(sources, from, reading, count + 1)) {
+    bytesLeft -= found.bytes;
+    if (rows.length === count || (rows.length > 0 && bytesLeft < 0)) {
       const { list, sequence } = rows.at(-1) ?? found;
       return { rows, last: { list, sequence } };
     }
     // Without the resource it was found by: of a group that is everybody in it.
-    const { list, record, sequence } = found;
-    rows.push({ list, record, sequence });
+    const { list, record, sequence, bytes } = found;
+    rows.push({ list, record, sequence, bytes });
   }
   return { rows, last: undefined };
 }
@@ -187,27 +218,27 @@ async function unsortedFrom<R extends { id: string }>(
 async function sortedFrom<R extends { id: string }>(
   sources: readonly Source<R>[],
   from: Position | undefined,
-  { count }: PageQuery,
-  baseUrl: string,
+  { query: { count }, ...reading }: ListParts,
 ): Promise<CursorRows<R>> {
   const best = new Best(count + 1, directionOf(sources));
-  for await (const found of walk(sources, undefined, baseUrl)) {
+  for await (const found of walk(sources, undefined, reading)) {
     const candidate = keyed(found, sources);
     if (from === undefined || best.compare(from, candidate) < 0) best.offer(candidate);
   }
   const taken = best.taken();
-  const page = taken.slice(0, count);
+  const page = fitting(taken.slice(0, count));
   const last = page.at(-1);
-  return { rows: await readKeyed(sources, page), last: taken.length > count ? last : undefined };
+  return { rows: await readKeyed(sources, page), last: taken.length > page.length ? last : undefined };
 }
 
 function directionOf(sources: readonly Selection[]): boolean {
   return sources.some(({ sort }) => sort?.descending === true);
 }
 
-function keyed<R extends { id: string }>({ list, sequence, record, resource }: Found<R>, sources: readonly Source<R>[]): Keyed {
+function keyed<R extends { id: string }>(found: Found<R>, sources: readonly Source<R>[]): Keyed {
+  const { list, sequence, record, resource, bytes } = found;
   const sort = sources[list]?.sort;
-  return { list, sequence, id: record.id, key: sort && resource ? sortKeyOf(sort, resource) : undefined };
+  return { list, sequence, bytes, id: record.id, key: sort && resource ? sortKeyOf(sort, resource) : undefined };
 }
 
 /** Read the chosen ones again, in their order; who has gone meanwhile is left out. */

@@ -2,7 +2,9 @@
  * Owns where lists find people: which index answers an `eq` that must hold (id, userName, externalId, e-mail), and what a look at the names of their
  * groups costs. Refuses to know what a list is made of (list-resources.ts). RFC 7644 §3.4.2.
  */
+import { Breather } from '../breather.ts';
 import { type Equality, equalities, type Filter } from '../scim/filter.ts';
+import type { JsonObject } from '../scim/types.ts';
 import type { UserRecord } from './record.ts';
 import type { Shelf } from './shelf.ts';
 import type { Store } from './store.ts';
@@ -20,14 +22,21 @@ const NOBODYS: GroupNames = new Map();
 export function userShelf(store: Store, readNames: ReadNames): Shelf<UserRecord> {
   return {
     count: (after) => store.count(after),
-    page: (start, count) => store.page(start, count),
-    after: (sequence, count) => store.pageAfter(sequence, count),
+    page: (...range) => store.page(...range),
+    after: (...range) => store.pageAfter(...range),
     candidates: (filter) => candidates(store, filter),
-    sequencesOf: (ids) => store.sequencesOf(ids),
+    placesOf: (ids) => store.placesOf(ids),
     readAll: async (ids) => (await store.readAll(ids)).filter((record) => !record.deleted),
     async resources(records, view) {
       const names = view.needs('groups') || view.needs('meta.version') ? await namesFor(records, readNames) : NOBODYS;
-      return records.map((record) => userResource(record, names, view));
+      const breather = new Breather();
+      const resources: JsonObject[] = [];
+      for (const record of records) {
+        // Somebody may be in a thousand groups.
+        if (breather.isDue) await breather.rest();
+        resources.push(userResource(record, names, view));
+      }
+      return resources;
     },
   };
 }

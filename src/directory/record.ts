@@ -46,7 +46,7 @@ export interface MaxioLink {
   /** Found by a rebuild: the fields as Maxio showed them. They take the place of `confirmed` as soon as it is known which of them the person has. */
   shown?: Record<string, string | null>;
   /** Live subscriptions of this customer that are not ours to touch. Shown, never changed. */
-  foreign?: { id: string; productHandle?: string }[];
+  foreign?: { id: string; productHandle?: string; productFamily?: string }[];
 }
 
 export type StepKind =
@@ -71,6 +71,8 @@ export interface OpenStep {
   target?: string;
   /** Where groups give products: the one that is created, or that it is to become. */
   productHandle?: string;
+  /** With it, where a rule names one. */
+  pricePointHandle?: string;
   generation: number;
   /** Of a create that makes a customer: digest of the e-mail address that it sent, folded, by which the customer is known again. */
   sent?: string;

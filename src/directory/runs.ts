@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { RedisScript } from '../redis-script.ts';
 import { type AuditEntry, decodeAudit, type StoryEntry } from './audit.ts';
+import { LOSS_FIELDS, lossOf } from './data-loss.ts';
 import type { LeaveState, MaxioLink, OpenStep, RunState, UserRecord } from './record.ts';
 import { monthlyCentsOf, SCHEMA_VERSION } from './record.ts';
 import { decodeRecord } from './record-codec.ts';
@@ -68,6 +69,8 @@ export interface Beginning {
   nowMs: number;
   /** When somebody left last, whoever it was. */
   lastLossMs: number | undefined;
+  /** When it was noticed last that data of this site was lost or set back; `undefined`: it never was. */
+  dataLossAtMs: number | undefined;
 }
 
 export interface Backlog {
@@ -125,20 +128,21 @@ export class Runs {
         .hget(`${prefix}mode`, 'mode')
         .hget(`${prefix}guard`, 'lastLossMs')
         .time()
-        .hget(`${prefix}site`, 'epoch')
+        .hmget(`${prefix}site`, 'epoch', ...LOSS_FIELDS)
         .hget(`${prefix}auditClock`, 'seq')
         .exec(),
     );
     const failed = replies?.find(([error]) => error !== null)?.[0];
     if (replies === null || failed) throw new DirectoryUnavailable('the directory could not be read', 10, { cause: failed });
-    const [record, mode, lastLoss, time, epoch, seq] = replies.map(([, value]) => value);
+    const [record, mode, lastLoss, time, site, seq] = replies.map(([, value]) => value);
     // Other data than this process knows is taken for a site that nobody has met: nothing may be done.
-    const agreed = witness.agrees(before, epoch as string | null, seq as string | null);
+    const agreed = witness.agrees(before, (site as string[])[0], seq as string | null);
     return {
       record: decodeRecord(record as Record<string, string>),
       mode: agreed ? modeOf(mode as string | null) : undefined,
       nowMs: milliseconds(time as [string, string]),
       lastLossMs: lastLoss === null ? undefined : Number(lastLoss),
+      dataLossAtMs: lossOf((site as string[]).slice(1)),
     };
   }
 

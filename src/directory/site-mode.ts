@@ -15,7 +15,7 @@ export type Mode = (typeof MODES)[number];
 
 export interface SiteMode {
   mode: Mode;
-  /** `start` at first contact, `survey` when the site was released by itself, else the name of an operator. */
+  /** `start` at first contact, `survey` when the site was released by itself, `lost` or `restored` after a loss, else the name of an operator. */
   by: string;
   atMs: number;
   why: string;
@@ -23,6 +23,8 @@ export interface SiteMode {
   before?: Mode;
   /** When the site was first in `enforce`; absent while nobody has released it. */
   releasedAtMs?: number;
+  /** This mode came by a release, which is an approval, and nobody has set it since. */
+  byRelease?: true;
 }
 
 export class SiteModes {
@@ -59,19 +61,28 @@ export class SiteModes {
       why,
       ...(before && { before }),
       ...(releasedAtMs ? { releasedAtMs: Number(releasedAtMs) } : {}),
+      ...(fields.release === '1' ? { byRelease: true } : {}),
     };
   }
 
   /**
-   * Set the mode, audited; the same mode by the same hand again changes nothing. From the answer on no fenced call is granted in another mode.
+   * Set the mode, audited; the same mode by the same hand again changes nothing but the reason, where there is a new one.
+   * From the answer on no fenced call is granted in another mode.
    * `enforce` is not set while a recovery is open.
    * @param order.onlyFrom change nothing unless the mode is this one, set by this hand
+   * @param order.release whether this is an approver's release of the site
    */
   async set(
     mode: Mode,
-    order: { by: string; why?: string | undefined; requestId?: string; onlyFrom?: { mode: Mode; by: string } },
+    order: {
+      by: string;
+      why?: string | undefined;
+      requestId?: string;
+      onlyFrom?: { mode: Mode; by: string };
+      release?: boolean;
+    },
   ): Promise<{ was: Mode | undefined; mode: Mode }> {
-    const { by, why = '', requestId, onlyFrom } = order;
+    const { by, why = '', requestId, onlyFrom, release = false } = order;
     const audit = { kind: 'operator', what: 'mode', mode, actor: by, ...(requestId === undefined ? {} : { requestId }) };
     const [was, now] = (await setModeScript.run(
       this.#redis,
@@ -82,6 +93,7 @@ export class SiteModes {
       JSON.stringify(audit),
       onlyFrom?.mode ?? '',
       onlyFrom?.by ?? '',
+      release ? '1' : '',
     )) as [string, string];
     return { was: modeOf(was), mode: modeOf(now) ?? mode };
   }

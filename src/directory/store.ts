@@ -15,13 +15,15 @@ import { digest, sitePrefix } from './keys.ts';
 import { NewerRelease } from './newer-release.ts';
 import { SCHEMA_VERSION, type UserRecord } from './record.ts';
 import { decodeLeave, decodeRecord } from './record-codec.ts';
-import type { Stretch } from './shelf.ts';
+import type { Stretch, Weigh } from './shelf.ts';
+import { type Kind, nextPlaces, type Place, type Places, placed, placesOf, weighed } from './stretch.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 import { Witness } from './witness.ts';
 
 const commitScript = new RedisScript(new URL('./commit.lua', import.meta.url));
 const countActiveScript = new RedisScript(new URL('./count-active.lua', import.meta.url));
 const COUNT_PAGE = 500;
+const PEOPLE: Kind = { order: 'order', record: 'user' };
 
 export interface Change {
   id: string;
@@ -191,38 +193,23 @@ export class Store {
   }
 
   /** Page through people who are not deleted, in order of creation. @param start zero-based rank */
-  async page(start: number, count: number): Promise<Stretch<UserRecord>> {
+  async page(start: number, count: number, weigh?: Weigh): Promise<Stretch<UserRecord>> {
     if (count <= 0) return { rows: [], next: undefined };
-    const answer = await this.guard(() =>
-      this.redis.zrange(`${this.prefix}order`, String(start), String(start + count - 1), 'WITHSCORES'),
-    );
-    return await this.#stretch(answer, count);
+    return await this.#stretch(await nextPlaces(this, PEOPLE, { rank: start, count }), weigh);
   }
 
-  /** Tell the place of each person in the order of lists and pages; null for tombstones and strangers. */
-  async sequencesOf(ids: string[]): Promise<(number | null)[]> {
-    if (ids.length === 0) return [];
-    const scores = await this.guard(() => this.redis.zmscore(`${this.prefix}order`, ...ids));
-    return scores.map((score) => (score === null ? null : Number(score)));
+  /** Tell the place of each person in the order of lists and pages, without tombstones and strangers. */
+  async placesOf(ids: string[]): Promise<Place[]> {
+    return await placesOf(this, PEOPLE, ids);
   }
 
   /** Walk through people who are not deleted, from a sequence number on. */
-  async pageAfter(sequence: number, count: number): Promise<Stretch<UserRecord>> {
-    const answer = await this.guard(() =>
-      this.redis.zrangebyscore(`${this.prefix}order`, `(${sequence}`, '+inf', 'WITHSCORES', 'LIMIT', 0, count),
-    );
-    return await this.#stretch(answer, count);
+  async pageAfter(after: number, count: number, weigh?: Weigh): Promise<Stretch<UserRecord>> {
+    return await this.#stretch(await nextPlaces(this, PEOPLE, { after, count }), weigh);
   }
 
-  async #stretch(answer: readonly string[], count: number): Promise<Stretch<UserRecord>> {
-    const places = new Map(answer.flatMap((id, at) => (at % 2 === 0 ? [[id, Number(answer[at + 1])] as const] : [])));
-    const records = await this.readAll([...places.keys()]);
-    const last = answer.at(-1);
-    return {
-      rows: records.map((record) => ({ record, sequence: places.get(record.id) ?? 0 })),
-      // A short page was the last one, so nobody is asked again to hear so.
-      next: last === undefined || places.size < count ? undefined : Number(last),
-    };
+  async #stretch({ places, next }: Places, weigh?: Weigh): Promise<Stretch<UserRecord>> {
+    return { rows: placed(places, await this.readAll(weighed(places, weigh))), next };
   }
 
   /** Count who is active, once, where an earlier release has left data that nobody has counted. Commits at the same time are right by themselves. */

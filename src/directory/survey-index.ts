@@ -38,6 +38,7 @@ export interface IndexedSubscription {
   ending: boolean;
   /** Only where it may carry our mark. */
   cancellationMessage?: string | null;
+  canceledAt?: string | undefined;
   updatedAt: string;
   readAtMs: number;
 }

@@ -32,9 +32,9 @@ export interface OpenLists extends UserLists {
 }
 
 /** What lists of a site are made with. */
-export function listParts(store: Store, query: PageQuery, { baseUrl = '', actor }: Asking = {}): ListParts {
+export function listParts(store: Store, query: PageQuery, { baseUrl = '', actor, weigh }: Asking = {}): ListParts {
   const bookmark = openBookmark(store, actor, query.identity);
-  return { query, baseUrl, seal: async () => await readSeal(store), ...(bookmark === undefined ? {} : { bookmark }) };
+  return { query, baseUrl, weigh, seal: async () => await readSeal(store), ...(bookmark === undefined ? {} : { bookmark }) };
 }
 
 export function openUserLists(store: Store): OpenLists {

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Logger } from '../logger.ts';
-import type { Memory, Witness } from './witness.ts';
+import type { Counted, Memory, Witness } from './witness.ts';
 
 const EVERY_MS = 5_000;
 
@@ -89,5 +89,10 @@ export class WitnessFile {
 function furtherOn(kept: Memory | undefined, mine: Memory): Memory {
   if (kept === undefined || mine.past.includes(kept.epoch)) return mine;
   if (mine.epoch === '' || kept.past.includes(mine.epoch)) return kept;
-  return kept.epoch === mine.epoch && kept.seq > mine.seq ? { ...mine, seq: kept.seq } : mine;
+  if (kept.epoch !== mine.epoch) return mine;
+  return { ...mine, seq: Math.max(kept.seq, mine.seq), counted: later(kept.counted, mine.counted) };
+}
+
+function later(kept: Counted | undefined, mine: Counted | undefined): Counted | undefined {
+  return kept !== undefined && (mine === undefined || kept.seq > mine.seq) ? kept : mine;
 }

@@ -1,6 +1,7 @@
 /**
  * Owns what a process remembers of the data of a site, to notice that it is not the data it knew: the epoch, a random word that is written at first contact,
- * and the highest number of the audit trail. Another epoch, or none, means the data was lost; a lower number means it was set back to an earlier moment.
+ * the highest number of the audit trail, and how many people there ever were. Another epoch, or none, means the data was lost; a lower number means it was set back
+ * to an earlier moment, and fewer people mean that a part of it is gone (census.ts looks for their records).
  * Both are declared in Redis by whoever notices, in one script with the mode `observe`, so that every process stops at once (witness.lua).
  * Refuses to mend anything: that takes an operator (survey/recovery.ts). A process that has just started remembers nothing, unless a file tells it.
  */
@@ -40,6 +41,15 @@ export interface Memory {
   epoch: string;
   seq: number;
   past: string[];
+  /** Absent where a release has written it that did not count. */
+  counted?: Counted | undefined;
+}
+
+/** How many people there ever were, erased ones included, when the audit trail had come to this number, at this Redis TIME. */
+export interface Counted {
+  people: number;
+  seq: number;
+  atMs: number;
 }
 
 /** How soon a loss is noticed by a process that has nothing else to ask. */
@@ -56,6 +66,7 @@ export class Witness {
   readonly #prefix: string;
   readonly #onNewer: (schema: number) => void;
   #standing: Standing = { epoch: '', seq: 0, recovery: undefined, epochAtMs: 0, schema: 0 };
+  #counted: Counted | undefined;
   #site: Record<string, string> = {};
   readonly #past = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -79,12 +90,13 @@ export class Witness {
 
   get memory(): Memory {
     const { epoch, seq } = this.#standing;
-    return { epoch, seq, past: [...this.#past] };
+    return { epoch, seq, past: [...this.#past], counted: this.#counted };
   }
 
   /** Take over what an earlier process knew. Before the first look. */
-  remember({ epoch, seq, past }: Memory): void {
+  remember({ epoch, seq, past, counted }: Memory): void {
     this.#standing = { ...this.#standing, epoch, seq };
+    this.#counted = counted;
     for (const each of past) this.#past.add(each);
   }
 
@@ -127,6 +139,11 @@ export class Witness {
     return await this.#ask(found, by, why);
   }
 
+  /** Declare that of so many people a part is gone: lost, unless somebody has said so meanwhile. */
+  async declareMissing(people: number): Promise<Standing> {
+    return await this.#ask('missing', 'start', `of ${people} people the record, or what leads to it, is gone`);
+  }
+
   /** Go on with the recovery. @returns false when the site stands elsewhere by now */
   async proceed(from: Recovery | undefined, to: Recovery | undefined, audit: AuditEntry): Promise<boolean> {
     const { epoch } = this.#standing;
@@ -151,20 +168,25 @@ export class Witness {
     clearTimeout(this.#timer);
   }
 
-  async #ask(declared: '' | 'lost' | 'restored', by: string, why: string): Promise<Standing> {
+  async #ask(declared: '' | 'lost' | 'restored' | 'missing', by: string, why: string): Promise<Standing> {
     const { epoch, seq } = this.#standing;
     const site = JSON.stringify(Object.entries(this.#site).flat());
     const past = [...this.#past].filter((each) => each !== epoch);
     // Which of the two it is the script finds out; the reason is kept with the mode and need not tell them apart.
     const reason = why === '' ? 'this data is not what the service knew' : why;
-    const words = [epoch, seq, randomUUID(), site, declared, by, reason, ...past];
+    const { people, atMs } = this.#counted ?? { people: -1, atMs: 0 };
+    const words = [epoch, seq, randomUUID(), site, declared, by, reason, people, atMs, SCHEMA_VERSION, ...past];
     const answer = (await witnessScript.run(this.#redis, this.#prefix, ...words)) as (string | number)[];
-    const [now = '', seen = 0, recovery = '', at = 0, siteId = '', test = '', name = '', , schema = 0] = answer;
+    const [now = '', seen = 0, recovery = '', at = 0, siteId = '', test = '', name = '', , schema = 0, ...count] = answer;
     if (siteId !== '') this.#site = { siteId: String(siteId), test: String(test), name: String(name) };
     // A slower answer to an older question must not bring back what is over.
     if (this.#past.has(String(now))) return this.#standing;
     if (this.#standing.epoch !== '' && this.#standing.epoch !== now) this.#past.add(this.#standing.epoch);
     const moved = this.#standing.epoch !== now && this.#standing.epoch !== '';
+    if (moved || this.#counted === undefined || Number(seen) >= this.#counted.seq) {
+      const [counted = 0, countedAtMs = 0] = count.map(Number);
+      this.#counted = { people: counted, seq: Number(seen), atMs: countedAtMs };
+    }
     const { newer } = this;
     this.#standing = {
       epoch: String(now),

@@ -23,23 +23,24 @@ import type { DoctorCheck } from './check.ts';
 import { type DoctorSite, examine } from './doctor.ts';
 
 const REDIS_PATIENCE_MS = 3_000;
-const CALL_DEADLINE_MS = 15_000;
+/** The examination has ended by then, and nothing of it is left to wait for. */
+const CALL_DEADLINE_MS = 8_000;
 
-/** Examines everything from the configuration alone. Never throws for what it finds. */
-export async function examineAlone(config: Config): Promise<DoctorCheck[]> {
+/** Examines everything from the configuration alone. Never throws for what it finds. @param patienceMs for Maxio */
+export async function examineAlone(config: Config, patienceMs?: number): Promise<DoctorCheck[]> {
   const redis = connectRedis(config.redisUrl, 'commands');
   // Not reachable is a finding, which the first command tells.
   await redisReady(redis, REDIS_PATIENCE_MS).catch(() => undefined);
-  const sites = config.sites.map((site) => siteOf(config, site, redis));
+  const sites = config.sites.map((site) => siteOf(config, site, { redis, deadlineMs: patienceMs ?? CALL_DEADLINE_MS }));
   try {
-    return await examine({ config, redis, sites });
+    return await examine({ config, redis, sites, ...(patienceMs !== undefined && { patienceMs }) });
   } finally {
     await Promise.all(sites.map(({ client }) => client.close()));
     redis.disconnect();
   }
 }
 
-function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
+function siteOf(config: Config, site: SiteConfig, { redis, deadlineMs }: { redis: Redis; deadlineMs: number }): DoctorSite {
   const budget = new Budget(redis, sitePrefix(site.key), {
     callsPerWindow: site.callsPerHour,
     windowSeconds: site.budgetWindowSeconds,
@@ -50,7 +51,7 @@ function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
   const store = new Store(redis, site.key, { backlogLimit: config.backlogLimit, guard: site.guard });
   const index = new SurveyIndex(store);
   const caller = new Caller(budget, site.key, telemetry);
-  const client = new MaxioClient(site, { deadlineMs: CALL_DEADLINE_MS });
+  const client = new MaxioClient(site, { deadlineMs });
   const logger = createLogger({ level: 'silent', secrets: [] });
   const { groupPlans: rules, productHandle: siteProduct } = site;
   return {
@@ -72,7 +73,8 @@ function siteOf(config: Config, site: SiteConfig, redis: Redis): DoctorSite {
       survey: {
         async state() {
           const { state } = decodeNotes(await redis.hgetall(`${sitePrefix(site.key)}surveyState`));
-          return { state, unreferenced: (await index.counts()).unreferenced };
+          const ended = (await index.current()) !== undefined;
+          return { state, unreferenced: ended ? (await index.counts()).unreferenced : null };
         },
       },
     },

@@ -22,9 +22,21 @@ export function checkMode(siteKey: string, mode: SiteMode | undefined, survey: S
     );
   }
   const by = `set by ${mode.by}${mode.why === '' ? '' : ` (${mode.why})`}`;
-  if (mode.mode === 'enforce') return pass(name, `enforce, ${by}: changes of the identity provider reach Maxio.`);
+  if (mode.mode === 'enforce') return enforceCheck(name, by, survey);
   if (mode.mode === 'paused') return warn(name, `paused, ${by}: nothing reaches Maxio.`, 'maxio-scim resume');
-  return warn(name, `observe, ${by}: nothing is written at Maxio. ${surveyWords(survey)}`, nextStep(survey));
+  return warn(name, `observe, ${by}: nothing is written at Maxio. ${surveyWords(survey)}`, nextStep(mode, survey));
+}
+
+/** Without a survey the answer to "is this person at Maxio already?" is always no. */
+function enforceCheck(name: string, by: string, survey: SurveyFacts | undefined): DoctorCheck {
+  const finding = `enforce, ${by}: changes of the identity provider reach Maxio.`;
+  // A later one may be at work; what the one before has found stands until it ends.
+  if (survey?.state === 'done' || typeof survey?.unreferenced === 'number') return pass(name, finding);
+  return warn(
+    name,
+    `${finding} No survey has ended, so nobody is looked for before they are created: whoever is a customer without our reference becomes a second one.`,
+    'maxio-scim survey --wait',
+  );
 }
 
 function surveyWords(survey: SurveyFacts | undefined): string {
@@ -34,7 +46,10 @@ function surveyWords(survey: SurveyFacts | undefined): string {
   return `The survey is done: ${survey.unreferenced} customers without a reference.`;
 }
 
-function nextStep(survey: SurveyFacts | undefined): string {
+function nextStep({ releasedAtMs }: SiteMode, survey: SurveyFacts | undefined): string {
   if (survey?.state === 'wanted' || survey?.state === 'running') return 'maxio-scim survey --wait shows how far it is.';
-  return survey?.state === 'done' ? 'maxio-scim link plan, then maxio-scim release.' : 'maxio-scim survey';
+  if (survey?.state !== 'done') return 'maxio-scim survey';
+  // What was decided before the release still holds.
+  if (releasedAtMs !== undefined) return 'maxio-scim plan, then maxio-scim mode enforce.';
+  return 'maxio-scim link plan, then maxio-scim release.';
 }

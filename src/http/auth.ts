@@ -6,6 +6,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Weigh } from '../directory/shelf.ts';
 import { CONFIGURED, tokenIdOf } from '../directory/token-book.ts';
 import { DirectoryUnavailable } from '../directory/unavailable.ts';
 import { plainAddress } from '../network.ts';
@@ -20,6 +21,8 @@ export interface Caller {
   actor: string;
   /** Under which the use of the token is noted. */
   tokenId?: string;
+  /** To be told how large it is what this request is about to read. @throws Crowded */
+  weigh?: Weigh | undefined;
 }
 
 export type AuthFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked';
@@ -73,8 +76,9 @@ export function createAuthenticator(parts: AuthParts): Authenticate {
       );
     if (found === 'unknown' && id !== undefined && sites.some(({ book }) => book?.loaded === false))
       throw new DirectoryUnavailable('the tokens could not be read yet', 5);
-    // Whoever shows a token that was good guesses nothing, and is to read 401: that makes a client fetch the next one.
-    const honest = found === 'missing' || (given !== undefined && given !== 'unknown');
+    // Whoever shows a token that was good guesses nothing, and is to read 401: that makes a client fetch the next one, and an administrator look at the token.
+    const wasGood = found === 'expired' || found === 'revoked' || (given !== undefined && given !== 'unknown');
+    const honest = found === 'missing' || wasGood;
     const waitSeconds = honest ? undefined : throttle.failed(address, id);
     onFailure(waitSeconds === undefined ? found : 'throttled');
     throw waitSeconds === undefined ? new ScimError(401, REFUSAL) : new TooManyFailures(waitSeconds);

@@ -11,10 +11,12 @@ import { DirectoryUnavailable } from '../directory/unavailable.ts';
 import type { WriteContext } from '../directory/users.ts';
 import type { BulkHands, ReadyWrite } from '../scim/bulk/run-bulk.ts';
 import type { ScimError } from '../scim/error.ts';
-import { GROUP } from '../scim/schema.ts';
+import { Effort } from '../scim/patch/effort.ts';
+import { GROUP, USER } from '../scim/schema.ts';
 import type { JsonObject } from '../scim/types.ts';
 import { answerTo } from './answer-error.ts';
 import { matcherOf, versionIn } from './etag.ts';
+import { leaves } from './leaves.ts';
 import { bodyOf, callerOf, checkRoom, knownId } from './request-parts.ts';
 
 interface Done {
@@ -45,6 +47,8 @@ const COMPLETING_SHARE = 1.2;
 export class BulkWrites implements BulkHands {
   readonly #request: FastifyRequest;
   readonly #parts: BulkParts;
+  /** One for all operations: what they cost together keeps others waiting. */
+  readonly #effort = new Effort();
   #retryAfterSeconds = 0;
   #putOff = false;
 
@@ -61,11 +65,12 @@ export class BulkWrites implements BulkHands {
   async write(write: ReadyWrite): Promise<Done> {
     const { door, actor } = callerOf(this.#request);
     this.#checkTime(write.completes);
-    checkRoom(door);
+    checkRoom(door, write.method === 'DELETE' || (write.type === USER && leaves(write.method, write.data)));
     const context: WriteContext = {
       requestId: this.#request.id,
       actor,
       bulkOperation: write.number,
+      effort: this.#effort,
       ...(write.version === undefined ? {} : { ifMatch: matcherOf(write.version) }),
     };
     if (write.type === GROUP) return await done(door.groups, write, context, async (record) => groupVersion(record));

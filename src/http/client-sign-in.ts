@@ -1,7 +1,7 @@
 /**
  * Owns whether a client is who it says: by a secret, by an assertion it has signed itself (private_key_jwt), or by one that a trusted issuer has signed about it
  * (workload identity federation). RFC 6749 §2.3.1, RFC 7521 §5.2, RFC 7523 §3, RFC 8725.
- * Refuses to say outside what was wrong; the reason is for the log of those who run the service. Everything but the keys of issuers and the ids of used assertions
+ * Refuses to note that it was used, because who is right may still come from the wrong network; and to say outside what was wrong: the reason is for the log of those who run the service. Everything but the keys of issuers and the ids of used assertions
  * is in memory, so signing in by a secret needs no Redis.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -86,7 +86,6 @@ export function createSignIn(parts: SignInParts): SignIn {
     if (client.revoked) return { refused: 'revoked-client', client: clientId };
     const credential = found ?? (await assertions.check(door, clientId, 'assertion' in claim ? claim.assertion : '', read ?? {}));
     if (typeof credential === 'string') return { refused: credential, client: clientId };
-    door.clients?.used(credential.id);
     return { door, clientId, credential };
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Owns how many connections the server keeps, and who has to go when they are too many: first those that have never shown a right token, the longest idle
- * one first, then those of them that are still sending a request: so nobody keeps the identity provider out by holding connections open, or by sending
- * slowly what is read without a token, such as a request for one. Where there is none of these, the newcomer's request is answered 503.
- * Refuses to count requests (site-crowd.ts) and to close silent or slow connections: the waits of the server do that.
+ * one first, then those of them that are still sending a request, then those that do not read what they were answered: so nobody keeps the identity provider
+ * out by holding connections open, or by sending or reading slowly what needs no token, such as a request for one. Where there is none of these, the
+ * newcomer's request is answered 503. Owns, too, how far ahead of its answers a connection may send, and how long an answer may lie unread.
+ * Refuses to count requests of a site (site-crowd.ts) and to close silent connections and slow senders: the waits of the server do that.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -10,7 +11,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Crowded } from './crowded.ts';
 import type { ServerLimits } from './limits.ts';
 
-interface ConnectionLimits extends Pick<ServerLimits, 'connections' | 'connectionsSpare'> {
+interface ConnectionLimits extends Pick<ServerLimits, 'connections' | 'connectionsSpare' | 'pipelined'> {
+  /** How long a connection may take nothing of what was answered, in ms. */
+  readingMs: number;
   /** Told whenever somebody had to go or was not let in. */
   onFull: (what: 'evicted' | 'refused' | 'dropped') => void;
 }
@@ -33,6 +36,23 @@ export type EndAfterAnswer = (socket: Socket) => boolean;
 /** As sent: double slashes have not been joined yet. */
 const SCIM_PATH = /^\/+scim\//;
 
+/** Ends connections on which nothing moves, unless somebody is still at work on the answer and has a time limit of their own. */
+function boundReading(app: FastifyInstance, readingMs: number, isBusy: (socket: Socket) => boolean): void {
+  app.server.setTimeout(readingMs, (socket: Socket) => {
+    if (isBusy(socket) && socket.writableLength === 0) socket.setTimeout(readingMs);
+    else socket.destroy();
+  });
+}
+
+/** Answers those for whom nobody made room. */
+function refuseSurplus(app: FastifyInstance, isSurplus: (socket: Socket) => boolean): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isSurplus(request.socket) || !SCIM_PATH.test(request.url)) return;
+    reply.header('connection', 'close');
+    throw new Crowded('all connections of this server are busy');
+  });
+}
+
 /** Keeps the connections of `app` within the limits. Probes and operators are served even then: they must see why it is full. */
 export function limitConnections(app: FastifyInstance, limits: ConnectionLimits): EndAfterAnswer {
   const kept = new Map<Socket, Kept>();
@@ -45,13 +65,12 @@ export function limitConnections(app: FastifyInstance, limits: ConnectionLimits)
     idle.strangers.delete(socket);
     idle.known.delete(socket);
   };
-  // Nothing has been done for whoever has shown no token and not sent the whole of what they want.
-  const oldestSending = (): Socket | undefined => {
-    for (const socket of sending) if (kept.get(socket)?.latest?.req.complete === false) return socket;
-    return undefined;
-  };
+  // Nothing has been done for whoever has shown no token and not sent the whole of what they want, or it is done and they do not take the answer.
   const oldestDispensable = (): Socket | undefined =>
-    idle.strangers.values().next().value ?? oldestSending() ?? idle.known.values().next().value;
+    idle.strangers.values().next().value ??
+    sending.values().find((socket) => kept.get(socket)?.latest?.req.complete === false) ??
+    sending.values().find((socket) => socket.writableLength > 0) ??
+    idle.known.values().next().value;
 
   // Node closes what is beyond this without a word.
   app.server.maxConnections = limits.connections + limits.connectionsSpare;
@@ -75,7 +94,11 @@ export function limitConnections(app: FastifyInstance, limits: ConnectionLimits)
   // Before any hook: those run when Node may have read on already.
   app.server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse<IncomingMessage>) => {
     const connection = kept.get(socket);
-    if (connection === undefined) return;
+    if (connection === undefined || socket.destroyed) return;
+    if (connection.busy >= limits.pipelined) {
+      socket.destroy();
+      return;
+    }
     connection.busy += 1;
     connection.latest = response;
     idle.strangers.delete(socket);
@@ -89,11 +112,9 @@ export function limitConnections(app: FastifyInstance, limits: ConnectionLimits)
       else idle[connection.known ? 'known' : 'strangers'].add(socket);
     });
   });
-  app.addHook('onRequest', async (request, reply) => {
-    if (!kept.get(request.socket)?.surplus || !SCIM_PATH.test(request.url)) return;
-    reply.header('connection', 'close');
-    throw new Crowded('all connections of this server are busy');
-  });
+  // Node reads on to the end of what has arrived at once, and of a connection that is gone nothing more is begun.
+  app.addHook('onRequest', async (request, reply) => (request.raw.socket.destroyed ? reply.hijack() : undefined));
+  refuseSurplus(app, (socket) => kept.get(socket)?.surplus === true);
   const know = async (request: FastifyRequest): Promise<void> => {
     const connection = kept.get(request.socket);
     if (connection === undefined || request.caller === undefined) return;
@@ -104,6 +125,7 @@ export function limitConnections(app: FastifyInstance, limits: ConnectionLimits)
   app.addHook('preParsing', know);
   app.addHook('onResponse', know);
 
+  boundReading(app, limits.readingMs, (socket) => (kept.get(socket)?.busy ?? 0) > 0);
   return (socket) => {
     const connection = kept.get(socket);
     if (connection === undefined || connection.busy === 0 || !connection.latest?.req.complete) return false;

@@ -14,6 +14,7 @@ import { GROUP } from '../scim/schema.ts';
 import type { JsonObject } from '../scim/types.ts';
 import type { Caller } from './auth.ts';
 import { isKnown, notModified } from './etag.ts';
+import { projectAll } from './project-all.ts';
 import { refuseOtherMethods } from './refuse.ts';
 import { bodyOf, callerOf, contextOf, idOf, queryOf } from './request-parts.ts';
 
@@ -21,6 +22,8 @@ import { bodyOf, callerOf, contextOf, idOf, queryOf } from './request-parts.ts';
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** On one page of a list, all groups together; beyond, the client is told how to ask for less. */
 const PAGE_MEMBERS_MAX = 100_000;
+/** About as much as one of them takes in an answer. */
+const MEMBER_BYTES = 200;
 /** A PATCH of a larger group is answered without a body: a client that adds people one by one must not be sent megabytes each time. */
 const PATCH_MEMBERS_MAX = 5_000;
 
@@ -39,8 +42,11 @@ export function groupRoutes(app: FastifyInstance, parts: { baseUrl: string }): v
     const version = groupVersion(record);
     const isReading = request.method === 'GET' || request.method === 'HEAD';
     if (isReading && isKnown(request, version)) return await notModified(reply, version);
-    const { groups } = callerOf(request).door;
-    const [resource = {}] = await groups.shelf.resources([record], { baseUrl, needs: shows(wanted, GROUP) });
+    const caller = callerOf(request);
+    const needs = shows(wanted, GROUP);
+    // What was written is done, and is not to be told to come again.
+    if (isReading && needs('members')) weighMembers(caller, [record]);
+    const [resource = {}] = await caller.door.groups.shelf.resources([record], { baseUrl, needs });
     reply.headers({ etag: version, 'content-location': groupLocation(record.id, baseUrl) });
     return project(resource, wanted, GROUP);
   }
@@ -87,7 +93,7 @@ export function groupRoutes(app: FastifyInstance, parts: { baseUrl: string }): v
   });
 
   app.delete('/Groups/:id', async (request, reply) => {
-    const context = contextOf(request);
+    const context = contextOf(request, true);
     const { groups } = callerOf(request).door;
     await groups.remove(idOf(request), context);
     return await reply.code(204).send();
@@ -101,19 +107,25 @@ export function groupRoutes(app: FastifyInstance, parts: { baseUrl: string }): v
 /** Builds the answer to a list of groups, whether it was asked for by address or by a search. */
 export async function listGroups(caller: Caller, query: ListQuery, baseUrl: string): Promise<JsonObject> {
   const { groups } = caller.door;
-  const { records, ...page } = await groups.list(query, { baseUrl, actor: caller.actor });
+  const { records, ...page } = await groups.list(query, { baseUrl, actor: caller.actor, weigh: caller.weigh });
   const needs = shows(query, GROUP);
-  if (needs('members')) refuseTooMany(records);
+  if (needs('members')) weighMembers(caller, records);
   const resources = await groups.shelf.resources(records, { baseUrl, needs });
   return listResponse(
-    resources.map((resource) => project(resource, query, GROUP)),
+    await projectAll(resources, query, GROUP),
     query.cursor === undefined ? { ...page, startIndex: query.startIndex } : page,
   );
 }
 
-export function refuseTooMany(records: readonly GroupRecord[]): void {
+/** Groups whose people are to be shown: not too many on one page, and not too much at once. */
+export function weighMembers({ weigh }: Pick<Caller, 'weigh'>, records: readonly GroupRecord[]): void {
   const members = records.reduce((sum, { size }) => sum + size, 0);
-  if (members <= PAGE_MEMBERS_MAX || records.length < 2) return;
+  refuseTooMany(members, records.length);
+  weigh?.(members * MEMBER_BYTES);
+}
+
+function refuseTooMany(members: number, groups: number): void {
+  if (members <= PAGE_MEMBERS_MAX || groups < 2) return;
   throw new ScimError(
     400,
     `These groups have ${members} members together. Ask for fewer groups with count, or without members: excludedAttributes=members. In Okta leave Import Groups off.`,

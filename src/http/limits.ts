@@ -15,10 +15,15 @@ export const SERVER_LIMITS = {
   connections: 2_000,
   /** Connections beyond the limit that are still read, so that whoever comes then is told to come back. */
   connectionsSpare: 200,
+  /** Requests of one connection under way: HTTP/1.1 lets a client send on before it has read an answer, and 64 KiB would hold 1,500 requests. */
+  pipelined: 8,
   /** Requests of one site under way in one process. */
   siteRequests: 100,
   /** Those among them whose body is larger than `bodyBytes`, or may be. */
   siteLargeBodies: 4,
+  /** Those that have more to read than this: large pages, searches that no index answers, groups of many people. */
+  siteLargeReads: 4,
+  largeReadBytes: 512 * 1024,
 } as const;
 
 export type ServerLimits = Record<keyof typeof SERVER_LIMITS, number>;

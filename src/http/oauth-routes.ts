@@ -5,6 +5,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DirectoryUnavailable } from '../directory/unavailable.ts';
+import { plainAddress } from '../network.ts';
 import { Throttle } from '../throttle.ts';
 import { type AccessTokens, SCOPE } from './access-token.ts';
 import { createSignIn, type SignIn } from './client-sign-in.ts';
@@ -96,7 +97,8 @@ async function answer(request: FastifyRequest, reply: FastifyReply, parts: Answe
     throw waitSeconds === undefined ? refusal() : tooMany(waitSeconds);
   }
   const { door, clientId, credential } = signedIn;
-  if (door.gate?.admits(request.ip, `oauth:${clientId}`) === false) throw fromElsewhere(parts.onFailure);
+  if (door.gate?.admits(request.ip, `oauth:${clientId}`) === false) throw fromElsewhere(request.ip, parts.onFailure);
+  door.clients?.used(credential.id);
   const grant = { site: door.key, client: clientId, credential: credential.id };
   const { text, seconds } = await parts.tokens.issue(grant, credential.expiresMs);
   parts.onIssued(door.key, credential.proof.kind);
@@ -120,12 +122,13 @@ function refusal(): OAuthError {
   return new OAuthError(401, 'invalid_client', REFUSAL, { 'www-authenticate': 'Basic realm="oauth"' });
 }
 
-function fromElsewhere(onFailure: OAuthParts['onFailure']): OAuthError {
+function fromElsewhere(address: string, onFailure: OAuthParts['onFailure']): OAuthError {
   onFailure('network');
   return new OAuthError(
     403,
     'unauthorized_client',
-    'The client is right, but not accepted from this address; the administrators of this service see it in SCIM_ALLOW_FROM.',
+    `The client is right, but not accepted from ${plainAddress(address) ?? 'an unreadable address'}. The administrators of this service add the networks of the ` +
+      'identity provider to SCIM_ALLOW_FROM; if that is the address of a proxy of theirs, it belongs into TRUSTED_PROXIES.',
   );
 }
 

@@ -40,16 +40,16 @@ export function bodyOf(request: Pick<FastifyRequest, 'body'>): JsonObject {
   return request.body as JsonObject;
 }
 
-/** Everything a write needs besides its body, once the site has room for one more change. @throws DirectoryUnavailable */
-export function contextOf(request: FastifyRequest): WriteContext {
+/** Everything a write needs besides its body, once the site has room for one more change. @param leaving see checkRoom @throws DirectoryUnavailable */
+export function contextOf(request: FastifyRequest, leaving = false): WriteContext {
   const { door, actor } = callerOf(request);
-  checkRoom(door);
+  checkRoom(door, leaving);
   const ifMatch = ifMatchOf(request);
   return { requestId: request.id, actor, ...(ifMatch === undefined ? {} : { ifMatch }) };
 }
 
-/** @throws DirectoryUnavailable while the site takes no further change */
-export function checkRoom(door: Caller['door']): void {
-  const room = door.accepting();
+/** @param leaving the write only takes away: for these there is room longer @throws DirectoryUnavailable while the site takes no such change */
+export function checkRoom(door: Caller['door'], leaving: boolean): void {
+  const room = door.accepting(leaving);
   if (!room.ok) throw new DirectoryUnavailable(room.detail, room.retryAfterSeconds);
 }

@@ -4,13 +4,16 @@
  * Refuses to know users and sites. RFC 7644 §2, §3.1, §3.8, §3.12.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Breather } from '../breather.ts';
 import { ScimError } from '../scim/error.ts';
-import { parseBody } from '../scim/parse-body.ts';
+import { parseBodyInTurns } from '../scim/parse-body.ts';
+import type { JsonObject } from '../scim/types.ts';
 import { ALWAYS, SCIM_MEDIA_TYPE, sendError } from './answer-error.ts';
 import { type Authenticate, type Caller, hasCredentials } from './auth.ts';
 import { bulkRoutes } from './bulk-routes.ts';
 import { discoveryRoutes } from './discovery-routes.ts';
 import { groupRoutes } from './group-routes.ts';
+import { answerInTime } from './in-time.ts';
 import type { ServerLimits } from './limits.ts';
 import { otherRoutes } from './other-routes.ts';
 import { unknownPath } from './refuse.ts';
@@ -45,6 +48,8 @@ export interface ScopeParts {
   oauth: boolean;
   /** How long a bulk request may take up further operations, in ms. */
   bulkMs: number;
+  /** How long any request may wait for its answer, in ms. */
+  handlerMs: number;
   limits: ServerLimits;
 }
 
@@ -56,8 +61,10 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
   const admit = createSiteCrowd(parts.limits);
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.open && !hasCredentials(request.raw)) return;
-    request.caller = await parts.authenticate(request.raw, request.ip);
-    admit(request.caller.door.key, request, reply);
+    const caller = await parts.authenticate(request.raw, request.ip);
+    // First who it is: the answer to a crowd depends on it.
+    request.caller = caller;
+    request.caller = { ...caller, weigh: admit(caller.door.key, request, reply) };
   });
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw unknownPath(SCIM_PREFIX, request.url);
@@ -75,6 +82,7 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
     sendError(unknownPath(SCIM_PREFIX, request.url), request, reply),
   );
 
+  answerInTime(app, parts.handlerMs);
   userRoutes(app, parts);
   groupRoutes(app, parts);
   searchRoutes(app, parts);
@@ -84,13 +92,14 @@ export async function scimScope(app: FastifyInstance, parts: ScopeParts): Promis
 }
 
 /** An empty body is no body: clients send a content type even with DELETE. Whether one was needed is the route's question. */
-function readBody(request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void {
-  try {
-    refuseCharsets(request);
-    done(null, bytes.length === 0 ? undefined : parseBody(bytes, request.routeOptions.config));
-  } catch (error) {
-    done(error as Error);
-  }
+async function readBody(request: FastifyRequest, bytes: Buffer): Promise<JsonObject | undefined> {
+  refuseCharsets(request);
+  if (bytes.length === 0) return undefined;
+  const breather = new Breather();
+  const turns = parseBodyInTurns(bytes, request.routeOptions.config);
+  let turn = turns.next();
+  for (; turn.done !== true; turn = turns.next()) if (breather.isDue) await breather.rest();
+  return turn.value;
 }
 
 /** Nothing is ever inflated: a bomb of one kilobyte would otherwise become a megabyte behind the size limit. */

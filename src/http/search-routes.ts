@@ -7,12 +7,13 @@ import type { GroupRecord } from '../directory/group-record.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { View } from '../directory/shelf.ts';
 import { listResponse, readListQuery, readSearchQuery } from '../scim/list.ts';
-import { project, shows } from '../scim/projection.ts';
+import { shows } from '../scim/projection.ts';
 import { GROUP, USER } from '../scim/schema.ts';
 import { readSearch } from '../scim/search.ts';
 import type { JsonObject } from '../scim/types.ts';
 import type { Caller } from './auth.ts';
-import { listGroups, refuseTooMany } from './group-routes.ts';
+import { listGroups, weighMembers } from './group-routes.ts';
+import { projectAll } from './project-all.ts';
 import { refuseOtherMethods } from './refuse.ts';
 import { bodyOf, callerOf } from './request-parts.ts';
 import { listUsers } from './user-routes.ts';
@@ -28,23 +29,23 @@ export function searchRoutes(app: FastifyInstance, { baseUrl }: { baseUrl: strin
   serve('/.search', async (caller, query) => await searchAll(caller, query, baseUrl));
 }
 
-async function searchAll({ door, actor }: Caller, sent: Record<string, string>, baseUrl: string): Promise<JsonObject> {
+async function searchAll(caller: Caller, sent: Record<string, string>, baseUrl: string): Promise<JsonObject> {
+  const { door, actor, weigh } = caller;
   const { users, groups } = door;
   const query = readSearchQuery(sent, [USER, GROUP]);
-  const { rows, ...page } = await users.search(query, [groups.shelf], { baseUrl, actor });
+  const { rows, ...page } = await users.search(query, [groups.shelf], { baseUrl, actor, weigh });
   // The lists were given in this order, and a row says which one it is from.
   const people = rows.filter(({ list }) => list === 0).map(({ record }) => record as UserRecord);
   const teams = rows.filter(({ list }) => list === 1).map(({ record }) => record as GroupRecord);
   const viewOf = (type: typeof USER): View => ({ baseUrl, needs: shows(query, type) });
-  if (viewOf(GROUP).needs('members')) refuseTooMany(teams);
+  if (viewOf(GROUP).needs('members')) weighMembers(caller, teams);
   const [shownPeople, shownTeams] = await Promise.all([
     users.resources(people, viewOf(USER)),
     groups.shelf.resources(teams, viewOf(GROUP)),
   ]);
-  const left = [
-    shownPeople.map((resource) => project(resource, query)),
-    shownTeams.map((resource) => project(resource, query, GROUP)),
-  ].map((resources) => resources.values());
+  const left = [await projectAll(shownPeople, query, USER), await projectAll(shownTeams, query, GROUP)].map((resources) =>
+    resources.values(),
+  );
   const resources = rows.map(({ list }) => left[list]?.next().value ?? {});
   return listResponse(resources, query.cursor === undefined ? { ...page, startIndex: query.startIndex } : page);
 }

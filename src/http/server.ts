@@ -40,6 +40,7 @@ export interface ServerParts {
 /**
  * Longest waits, in ms. A drip-fed request ends at `request` plus `check`; without `headers` and `check` Node would take a minute.
  * `handler` counts from the first byte too, so it is longer: a slow client must read 408, not that the directory is slow.
+ * `reading` is for answers that nobody takes; what is taken slowly goes on.
  * `finishing` and `silent` are about closing (drain.ts): together 25 s, and longer than any handler.
  */
 export const SERVER_WAITS_MS = {
@@ -48,6 +49,7 @@ export const SERVER_WAITS_MS = {
   check: 2_000,
   handler: 20_000,
   keepAlive: 65_000,
+  reading: 30_000,
   finishing: 22_000,
   silent: 3_000,
 } as const;
@@ -105,7 +107,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorateRequest('caller', undefined);
   void app.register(sensible);
   app.addHook('onRequest', async (request) => refuseStrangeRequests(request, limits));
-  const endAfterAnswer = limitConnections(app, { ...limits, onFull: noteSometimes(parts.logger) });
+  const endAfterAnswer = limitConnections(app, { ...limits, readingMs: waitsMs.reading, onFull: noteSometimes(parts.logger) });
   app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
   const { leaving = () => false } = parts;
   drainOnClose(app, { finishing: waitsMs.finishing, silent: waitsMs.silent }, leaving);
@@ -127,6 +129,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     baseUrl,
     oauth: tokens.offered,
     bulkMs: waitsMs.handler * BULK_SHARE,
+    handlerMs: waitsMs.handler,
     limits,
   });
   return app;

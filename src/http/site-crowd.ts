@@ -1,20 +1,36 @@
 /**
  * Owns how many requests of one site may be under way in this process, so that a site whose client has gone wild cannot take the time and memory
- * of the others. Counted after authentication: nobody else can fill a site's share. Refuses to queue; the identity provider retries better than we could.
+ * of the others: requests, and among them those with large bodies and those with much to read, which is known before it is read.
+ * Counted after authentication: nobody else can fill a site's share. Refuses to queue; the identity provider retries better than we could.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Weigh } from '../directory/shelf.ts';
 import { Crowded } from './crowded.ts';
 import type { ServerLimits } from './limits.ts';
 
-type SiteLimits = Pick<ServerLimits, 'bodyBytes' | 'siteRequests' | 'siteLargeBodies'>;
+type SiteLimits = Pick<ServerLimits, 'bodyBytes' | 'siteRequests' | 'siteLargeBodies' | 'siteLargeReads' | 'largeReadBytes'>;
 
-/** @param siteKey of the authenticated caller @throws Crowded */
-type Admit = (siteKey: string, request: FastifyRequest, reply: FastifyReply) => void;
+/** @param siteKey of the authenticated caller @returns what is to be told of everything that is read for the request @throws Crowded */
+type Admit = (siteKey: string, request: FastifyRequest, reply: FastifyReply) => Weigh;
 
 /** Creates the check that lets a request in and counts it until its answer has been sent. */
 export function createSiteCrowd(limits: SiteLimits): Admit {
   const requests = new Counts();
   const largeBodies = new Counts();
+  const largeReads = new Counts();
+
+  const scale = (siteKey: string, counted: Counts[]): Weigh => {
+    let bytes = 0;
+    return (more) => {
+      bytes += more;
+      if (bytes <= limits.largeReadBytes || counted.includes(largeReads)) return;
+      if (largeReads.of(siteKey) >= limits.siteLargeReads) {
+        throw new Crowded(`${limits.siteLargeReads} requests of this SCIM connection with much to read are under way`);
+      }
+      largeReads.change(siteKey, 1);
+      counted.push(largeReads);
+    };
+  };
 
   return (siteKey, request, reply) => {
     const isLarge = mayBeLarge(request, limits.bodyBytes);
@@ -33,6 +49,7 @@ export function createSiteCrowd(limits: SiteLimits): Admit {
       for (const counts of counted) counts.change(siteKey, -1);
     };
     reply.raw.once('finish', over).once('close', over);
+    return scale(siteKey, counted);
   };
 }
 

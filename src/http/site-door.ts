@@ -29,6 +29,6 @@ export interface SiteDoor {
   gate?: Pick<Gate, 'admits'> | undefined;
   users: Users;
   groups: Groups;
-  /** Asked before every write: may the backlog of this site grow? */
-  accepting(): Accepting;
+  /** Asked before every write: may the backlog of this site grow? @param leaving by a write that only takes away */
+  accepting(leaving: boolean): Accepting;
 }

@@ -8,9 +8,12 @@ import type { UserRecord } from '../directory/record.ts';
 import { userLocation } from '../directory/user-resource.ts';
 import { type ListQuery, listResponse, readListQuery } from '../scim/list.ts';
 import { project, readProjection, shows, type Wanted } from '../scim/projection.ts';
+import { USER } from '../scim/schema.ts';
 import { BILLING_USER, type JsonObject } from '../scim/types.ts';
 import type { Caller } from './auth.ts';
 import { isKnown, notModified, versionIn } from './etag.ts';
+import { leaves } from './leaves.ts';
+import { projectAll } from './project-all.ts';
 import { refuseOtherMethods } from './refuse.ts';
 import { bodyOf, callerOf, contextOf, idOf, queryOf } from './request-parts.ts';
 
@@ -61,21 +64,21 @@ export function userRoutes(app: FastifyInstance, parts: { baseUrl: string }): vo
   });
 
   app.put('/Users/:id', async (request, reply) => {
-    const context = contextOf(request);
+    const context = contextOf(request, leaves('PUT', request.body));
     const { users } = callerOf(request).door;
     const wanted = readProjection(queryOf(request));
     return await present(request, reply, await users.replace(idOf(request), bodyOf(request), context), wanted);
   });
 
   app.patch('/Users/:id', async (request, reply) => {
-    const context = contextOf(request);
+    const context = contextOf(request, leaves('PATCH', request.body));
     const { users } = callerOf(request).door;
     const wanted = readProjection(queryOf(request));
     return await present(request, reply, await users.patch(idOf(request), bodyOf(request), context), wanted);
   });
 
   app.delete('/Users/:id', async (request, reply) => {
-    const context = contextOf(request);
+    const context = contextOf(request, true);
     const { users } = callerOf(request).door;
     await users.remove(idOf(request), context);
     return await reply.code(204).send();
@@ -89,10 +92,10 @@ export function userRoutes(app: FastifyInstance, parts: { baseUrl: string }): vo
 /** Builds the answer to a list of people, whether it was asked for by address or by a search. */
 export async function listUsers(caller: Caller, query: ListQuery, baseUrl: string): Promise<JsonObject> {
   const { users } = caller.door;
-  const { records, ...page } = await users.list(query, { baseUrl, actor: caller.actor });
+  const { records, ...page } = await users.list(query, { baseUrl, actor: caller.actor, weigh: caller.weigh });
   const resources = await users.resources(records, { baseUrl, needs: shows(query) });
   return listResponse(
-    resources.map((resource) => project(resource, query)),
+    await projectAll(resources, query, USER),
     query.cursor === undefined ? { ...page, startIndex: query.startIndex } : page,
   );
 }

@@ -204,17 +204,18 @@ export class MaxioClient {
   /**
    * Moves a subscription to another product, or to another price point of the same. Nothing is charged or credited now and no date moves: the new price is
    * that of the next period. Saying it twice does no harm.
-   * @param to without a price point it gets the default one of the product
+   * @param to without a price point it gets the default one of the product, without a way of paying it keeps its own
    */
   async changeProduct(
     id: string,
-    to: { productHandle: string; pricePointHandle?: string | undefined },
+    to: { productHandle: string; pricePointHandle?: string | undefined; paymentCollectionMethod?: string | undefined },
     signal?: AbortSignal,
   ): Promise<Subscription> {
-    const { productHandle, pricePointHandle } = to;
+    const { productHandle, pricePointHandle, paymentCollectionMethod } = to;
     const subscription = {
       product_handle: productHandle,
       ...(pricePointHandle === undefined ? {} : { product_price_point_handle: pricePointHandle }),
+      ...(paymentCollectionMethod === undefined ? {} : { payment_collection_method: paymentCollectionMethod }),
     };
     return await this.#connection.call(CALLS.changeProduct, subscriptionAnswer, { id, body: { subscription }, signal });
   }

@@ -85,6 +85,7 @@ const subscription = z
     delayed_cancel_at: textOrNone,
     scheduled_cancellation_at: textOrNone,
     cancellation_message: textOrNull,
+    canceled_at: textOrNone,
     customer: z.object({ id }).nullish(),
     updated_at: textOrEmpty,
   })
@@ -102,6 +103,7 @@ const subscription = z
       currentPeriodEndsAt: raw.current_period_ends_at,
       ending: raw.cancel_at_end_of_period || Boolean(raw.delayed_cancel_at) || Boolean(raw.scheduled_cancellation_at),
       cancellationMessage: raw.cancellation_message,
+      ...(raw.canceled_at === undefined ? {} : { canceledAt: raw.canceled_at }),
       customerId: raw.customer?.id,
       updatedAt: raw.updated_at,
     };

@@ -61,6 +61,8 @@ export interface Subscription {
   /** A cancel is scheduled for the end of the period. */
   ending: boolean;
   cancellationMessage: string | null;
+  /** Absent unless it is canceled. */
+  canceledAt?: string | undefined;
   customerId: string | undefined;
   updatedAt: string;
 }

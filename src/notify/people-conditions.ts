@@ -65,8 +65,7 @@ function limitWords(why: string | undefined, active: number, guard: Situation['g
 
 function late(situation: Situation, wording: Wording): Condition | undefined {
   const { late: now, nowMs, mode } = situation;
-  // Where nothing is written on purpose, nobody is late.
-  if (now.total === 0 || mode?.mode === 'observe') return undefined;
+  if (now.total === 0 || isSilentOnPurpose(mode)) return undefined;
   return {
     topic: 'leaver-waiting',
     severity: 'page',
@@ -77,12 +76,18 @@ function late(situation: Situation, wording: Wording): Condition | undefined {
     who: people(now.total, now.some, wording),
     todo:
       mode?.mode === 'paused'
-        ? `Let the site go on: maxio-scim mode enforce --site ${situation.site}. If the pause must stay, end these subscriptions at Maxio by hand.`
+        ? `Let the site go on: maxio-scim resume --site ${situation.site}. If the pause must stay, end these subscriptions at Maxio by hand.`
         : `Look: maxio-scim status, then maxio-scim person with one of the ids, or ${wording.opsUrl}. What must not wait can be ended at Maxio by hand; the service notices.`,
     sinceMs: now.sinceMs,
     count: now.total,
     mark: 0,
   };
+}
+
+/** Where nothing is written on purpose, nobody is late; nor where a pause will give way to that again. */
+function isSilentOnPurpose(mode: Situation['mode']): boolean {
+  if (mode?.mode === 'observe') return true;
+  return mode?.mode === 'paused' && (mode.before === 'observe' || mode.releasedAtMs === undefined);
 }
 
 /** The first cause that explains a wait, in the order in which it would have to be mended. */
@@ -101,6 +106,7 @@ const REASONS: Record<string, string> = {
   'needs-email': 'has no e-mail address',
   'link-approval': 'may already be a customer, and somebody must say which',
   'refused-by-maxio': 'was refused by Maxio',
+  'forgotten-leave': 'may have left, which data that was set back has forgotten',
   protected: 'is on the list of protected people',
 };
 

@@ -66,11 +66,28 @@ function otherNetwork({ strangers, site }: Situation): Condition | undefined {
     title: 'A right token came from a network that is not allowed',
     what: `At least ${many(times, 'request', 'requests')} with a right token of the site came from networks that SCIM_ALLOW_FROM does not name, the last at ${moment(lastMs)} from ${plain(address)} with ${credential}. All of them were refused.`,
     who: 'Nobody, if the identity provider still comes from an allowed network; otherwise everyone, because its changes are refused.',
-    todo: `If ${plain(address)} is the identity provider, or a proxy of yours: add its network to SCIM_ALLOW_FROM, or the proxy to TRUSTED_PROXIES, and restart. If not, the token has leaked: maxio-scim token list --site ${site}, make a new one, and revoke that one.`,
+    todo: `If ${plain(address)} is the identity provider, or a proxy of yours: add its network to SCIM_ALLOW_FROM, or the proxy to TRUSTED_PROXIES, and restart. If not, ${leakedBy(plain(actor), site)}`,
     sinceMs: firstMs,
     count: 1,
     mark: 0,
   };
+}
+
+/** What to do about a credential that is in other hands. Each kind is changed in its own way. */
+function leakedBy(actor: string, site: string): string {
+  const [, client] = /^oauth:(\S+)$/.exec(actor) ?? [];
+  if (client !== undefined)
+    return (
+      `what client ${client} signs in with has leaked, or an access token of it: maxio-scim client list --site ${site} names its credentials, ` +
+      `client add-secret ${client} --site ${site} makes a new secret (client add-key and client trust for the other kinds), and client revoke-secret ${client} CREDENTIAL --site ${site} ends the old one and its access tokens.`
+    );
+  // Its name is of hexadecimal digits, that of a token which an operator has made is not.
+  if (/^scim-token:[0-9a-f]{8}$/.test(actor))
+    return (
+      'the SCIM_TOKEN of the configuration has leaked: write another one into the file that SCIM_TOKEN_FILE names, and into the identity provider. ' +
+      `Without such a file: maxio-scim token create --site ${site} makes a new one; then unset SCIM_TOKEN and restart.`
+    );
+  return `the token has leaked: maxio-scim token list --site ${site}, make a new one, and revoke that one.`;
 }
 
 function token({ tokenExpiresMs, tokenId, nowMs, site }: Situation): Condition | undefined {

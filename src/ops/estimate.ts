@@ -9,6 +9,8 @@ const SAMPLE = 200;
 const BATCH = 50;
 /** Changes of people may use this share of a window; the rest stays with leavers. */
 const NORMAL_SHARE = 0.95;
+/** A look and a change: what somebody costs, as a rule, whose change is not at Maxio yet. */
+const CALLS_A_PERSON = 2;
 /** Answers a second that four calls at a time bring at Maxio's usual pace. */
 const CALLS_A_SECOND = 8;
 
@@ -30,6 +32,11 @@ export async function estimateCalls(site: OpsSite, ids: string[]): Promise<numbe
     calls += forecasts.reduce((sum, { steps }) => sum + steps.length, 0);
   }
   return people === 0 ? 0 : Math.ceil((calls / people) * ids.length);
+}
+
+/** Says how many seconds the changes of so many people take, without reading one of them: it is asked with every look at the site. */
+export function timeForPeople(people: number, budget: Parameters<typeof timeFor>[1]): number {
+  return timeFor(people * CALLS_A_PERSON, budget);
 }
 
 /** Says how many seconds so many calls take: what is left of the window first, then as the window moves on. */

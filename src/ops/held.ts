@@ -1,5 +1,6 @@
 /**
- * Owns the list of leavers that the guard has held, and an operator's word about them: some of them, or all that are held at this moment.
+ * Owns the list of leavers that the guard has held, and an operator's word about them: some of them, or all that are held at this moment. Who was rejected
+ * is listed as exempt until the identity provider changes them again.
  * Refuses to judge who may decide (second-person.ts). Each decision is one script with its own audit entry, so that what is asked twice happens once;
  * who is approved is rung for, and a lost bell costs seconds, because the sweep rings for everyone who is dirty.
  */
@@ -18,13 +19,13 @@ const READ = 200;
 /** Below the time after which the server gives a request up. */
 const PATIENCE_MS = 8_000;
 
-/** Lists held people of one site, longest held first. */
-export async function listHeld(site: OpsSite, most: number): Promise<HeldPerson[]> {
+/** Lists held or exempt people of one site, those who are longest so first. */
+export async function listHeld(site: OpsSite, most: number, state: 'held' | 'exempt' = 'held'): Promise<HeldPerson[]> {
   const people: HeldPerson[] = [];
-  const ids = await site.holds.list(0, most);
+  const ids = await (state === 'held' ? site.holds.list(0, most) : site.holds.exempt(0, most));
   for (let at = 0; at < ids.length; at += READ) {
     const records = await site.store.readAll(ids.slice(at, at + READ));
-    people.push(...records.flatMap((record) => heldPersonOf(site, record) ?? []));
+    people.push(...records.flatMap((record) => heldPersonOf(site, record, state) ?? []));
   }
   return people;
 }
@@ -41,38 +42,38 @@ export async function allHeld(site: OpsSite): Promise<string[]> {
   return await site.holds.list(0, (await site.holds.state()).held);
 }
 
-function heldPersonOf(site: OpsSite, record: UserRecord): HeldPerson | undefined {
-  const { key } = site;
-  const { leave, loss } = record;
-  if (loss?.state === 'held') {
-    const ending = subscriptionsLost(site, record).filter(bills);
+function heldPersonOf(site: OpsSite, record: UserRecord, state: 'held' | 'exempt'): HeldPerson | undefined {
+  const { leave, loss, link, id, attributes, requestId } = record;
+  const decision = loss?.state === state ? loss : leave;
+  if (decision?.state !== state) return undefined;
+  const person = {
+    site: site.key,
+    id,
+    userName: attributes.userName,
+    leftAt: moment(decision.atMs),
+    why: decision.why ?? 'unknown',
+    decidedBy: decision.by ?? null,
+    decidedAt: decision.decidedAtMs === undefined ? null : moment(decision.decidedAtMs),
+    requestId,
+  };
+  if (decision === loss) {
+    const theirs = (state === 'held' ? subscriptionsLost(site, record) : subscriptionsSpared(site, record)).filter(bills);
     return {
-      site: key,
-      id: record.id,
-      userName: record.attributes.userName,
+      ...person,
       what: 'product',
-      products: [...new Set(ending.flatMap(({ productHandle }) => productHandle ?? []))],
-      leftAt: moment(loss.atMs),
+      products: [...new Set(theirs.flatMap(({ productHandle }) => productHandle ?? []))],
       deleted: false,
-      why: loss.why ?? 'unknown',
-      subscriptions: ending.length,
-      monthlyCents: loss.monthlyCents,
-      requestId: record.requestId,
+      subscriptions: theirs.length,
+      monthlyCents: state === 'held' ? loss.monthlyCents : theirs.reduce((sum, { monthlyCents = 0 }) => sum + monthlyCents, 0),
     };
   }
-  if (leave?.state !== 'held') return undefined;
   return {
+    ...person,
     what: 'person',
     products: [],
-    site: key,
-    id: record.id,
-    userName: record.attributes.userName,
-    leftAt: moment(leave.atMs),
     deleted: record.deleted,
-    why: leave.why ?? 'unknown',
-    subscriptions: (record.link?.subscriptions ?? []).filter(bills).length,
-    monthlyCents: record.monthlyCents ?? monthlyCentsOf(record.link),
-    requestId: record.requestId,
+    subscriptions: (link?.subscriptions ?? []).filter(bills).length,
+    monthlyCents: record.monthlyCents ?? monthlyCentsOf(link),
   };
 }
 
@@ -80,6 +81,14 @@ function heldPersonOf(site: OpsSite, record: UserRecord): HeldPerson | undefined
 export function subscriptionsLost(site: Pick<OpsSite, 'plans'>, { loss, link }: UserRecord): RememberedSubscription[] {
   const plans = site.plans();
   return (link?.subscriptions ?? []).filter(({ productHandle = '' }) => loss?.families[plans[productHandle] ?? ''] !== undefined);
+}
+
+/** What groups have taken away and an operator has left to them. */
+function subscriptionsSpared(site: Pick<OpsSite, 'plans'>, { loss, link }: UserRecord): RememberedSubscription[] {
+  const plans = site.plans();
+  return (link?.subscriptions ?? []).filter(
+    ({ productHandle = '' }) => loss?.spared.includes(plans[productHandle] ?? '') === true,
+  );
 }
 
 function bills({ state, endedBy }: RememberedSubscription): boolean {

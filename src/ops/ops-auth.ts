@@ -1,17 +1,18 @@
 /**
  * Owns who may see and do operator things: the bearer of a token of OPS_TOKENS_FILE or of OPS_TOKEN, or a browser that has signed in with one.
  * A SCIM token opens nothing here. Refuses to keep tokens: digests are compared, every one of them and each in constant time. Sessions live in this
- * process only, so a restart or another replica asks for the token again. Too many wrong tokens from one address are refused unread; a right one never is.
+ * process only, so a restart or another replica asks for the token again, and end with the token they were opened with. Too many wrong tokens from one address are refused unread; a right one never is.
  * OWASP ASVS 5.0 chapters 3.3 (cookies), 3.5 (cross-site requests), 7 (sessions), 8.2 (roles); RFC 6750 §2.1.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { NamedOperator } from '../config.ts';
-import type { Secret } from '../secret.ts';
+import type { Config, NamedOperator } from '../config.ts';
 import { Throttle } from '../throttle.ts';
 import { OpsError } from './ops-error.ts';
 
 const COOKIE = 'maxio_scim_ops';
+/** Stands for OPS_TOKEN, which names nobody. */
+const OPS_TOKEN_NAME = 'ops-token';
 const SESSION_MS = 60 * 60_000;
 const SESSIONS_MAX = 100;
 
@@ -39,19 +40,24 @@ export interface OpsAuth {
   operator(request: FastifyRequest): Operator;
   /** Names who has signed in; `undefined` without a session. */
   session(request: FastifyRequest): Operator | undefined;
-  /** Opens a session. @returns the Set-Cookie header */
+  /** Opens a session for somebody whose token was just read. @returns the Set-Cookie header */
   open(operator: Operator): string;
   /** Ends the session of the request. @returns the Set-Cookie header that removes the cookie */
   end(request: FastifyRequest): string;
 }
 
 interface Session {
-  operator: Operator;
+  /** Of the token it was opened with. */
+  digest: Buffer;
   endsMs: number;
 }
 
+interface Known {
+  operator: Operator;
+  digest: Buffer;
+}
+
 export interface OpsAuthOptions {
-  operators: readonly NamedOperator[];
   /** True when browsers reach the service over https; else the cookie could not be set. */
   secure: boolean;
   onFailure: (reason: 'ops' | 'throttled') => void;
@@ -59,26 +65,23 @@ export interface OpsAuthOptions {
 }
 
 /** Creates the check. OPS_TOKEN names no person, so where operators have names it may do everything but approve. */
-export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAuth {
-  const { operators, onFailure, throttle = new Throttle() } = options;
-  const known = [
-    {
-      operator: { name: 'ops-token', role: operators.length === 0 ? 'approver' : 'operator' },
-      digest: digestOf(opsToken.reveal()),
-    },
-    ...operators.map(({ name, role, sha256 }) => ({ operator: { name, role }, digest: Buffer.from(sha256, 'hex') })),
-  ] satisfies { operator: Operator; digest: Buffer }[];
+export function createOpsAuth(config: Pick<Config, 'opsToken' | 'operators'>, options: OpsAuthOptions): OpsAuth {
+  const { onFailure, throttle = new Throttle() } = options;
   const sessions = new Map<string, Session>();
   const attributes = `Path=/ops; HttpOnly; SameSite=Strict${options.secure ? '; Secure' : ''}`;
 
-  const whose = (text: string): Operator | undefined => {
-    const digest = digestOf(text);
-    // Every digest is compared, so that the time does not tell whose token comes early in the file.
-    return known.filter((one) => timingSafeEqual(digest, one.digest))[0]?.operator;
-  };
+  // Every digest is compared, so that the time does not tell whose token comes early in the file.
+  const ofDigest = (digest: Buffer): Operator | undefined =>
+    knownNow(config).filter((one) => timingSafeEqual(digest, one.digest))[0]?.operator;
+  const whose = (text: string): Operator | undefined => ofDigest(digestOf(text));
   const session = (request: FastifyRequest): Operator | undefined => {
-    const found = sessions.get(sessionKey(request) ?? '');
-    return found !== undefined && found.endsMs > performance.now() ? found.operator : undefined;
+    const key = sessionKey(request) ?? '';
+    const found = sessions.get(key);
+    if (found === undefined || found.endsMs <= performance.now()) return undefined;
+    const operator = ofDigest(found.digest);
+    // A token that was taken away does not come back into an old window when somebody puts it back.
+    if (operator === undefined) sessions.delete(key);
+    return operator?.name === OPS_TOKEN_NAME ? { ...operator, name: 'ops-page' } : operator;
   };
   const failed = (request: FastifyRequest): number | undefined => {
     const waitSeconds = throttle.failed(request.ip);
@@ -112,8 +115,8 @@ export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAut
       for (const [key, { endsMs }] of sessions)
         if (endsMs <= performance.now() || sessions.size >= SESSIONS_MAX) sessions.delete(key);
       const id = randomBytes(32).toString('base64url');
-      const name = operator.name === 'ops-token' ? 'ops-page' : operator.name;
-      sessions.set(digestOf(id).toString('hex'), { operator: { ...operator, name }, endsMs: performance.now() + SESSION_MS });
+      const digest = knownNow(config).find((one) => one.operator.name === operator.name)?.digest;
+      if (digest !== undefined) sessions.set(digestOf(id).toString('hex'), { digest, endsMs: performance.now() + SESSION_MS });
       return `${COOKIE}=${id}; Max-Age=${SESSION_MS / 1_000}; ${attributes}`;
     },
     end(request) {
@@ -122,6 +125,17 @@ export function createOpsAuth(opsToken: Secret, options: OpsAuthOptions): OpsAut
       return `${COOKIE}=; Max-Age=0; ${attributes}`;
     },
   };
+}
+
+/** Read anew for every request: tokens are replaced, and operators come and go, while this process runs. */
+function knownNow({ opsToken, operators }: Pick<Config, 'opsToken' | 'operators'>): Known[] {
+  return [
+    {
+      operator: { name: OPS_TOKEN_NAME, role: operators.length === 0 ? 'approver' : 'operator' },
+      digest: digestOf(opsToken.reveal()),
+    },
+    ...operators.map(({ name, role, sha256 }) => ({ operator: { name, role }, digest: Buffer.from(sha256, 'hex') })),
+  ];
 }
 
 function tooMany(waitSeconds: number): OpsError {
@@ -139,7 +153,12 @@ export function refuseOtherSites(request: FastifyRequest): void {
   const { origin, host, 'sec-fetch-site': site } = request.headers;
   const same = site === undefined ? origin !== undefined && hostOf(origin) === host : site === 'same-origin';
   if (!same)
-    throw new OpsError(403, 'other-site', 'This change came from a page of another site.', 'Open /ops directly and try again.');
+    throw new OpsError(
+      403,
+      'other-site',
+      'This change did not come from a page of this service.',
+      'Open /ops in a browser and try again; programs use /ops/api.',
+    );
 }
 
 function hostOf(origin: string): string | undefined {

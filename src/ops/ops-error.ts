@@ -73,7 +73,16 @@ function errorOf(thrown: unknown, request: FastifyRequest): OpsError {
   }
   // Checks that hold for every door speak for themselves: their sentence says what to change.
   if (thrown instanceof ScimError) return new OpsError(thrown.status, 'bad-request', thrown.detail, 'Send it again in that way.');
-  const { status, statusCode } = (thrown ?? {}) as { status?: unknown; statusCode?: unknown };
+  const { status, statusCode, code: word } = (thrown ?? {}) as { status?: unknown; statusCode?: unknown; code?: unknown };
+  if (word === 'FST_ERR_HANDLER_TIMEOUT') {
+    return new OpsError(
+      503,
+      'too-slow',
+      'This was not answered in time: something that it asks for, Maxio or Redis, answers slowly.',
+      'Ask again; if it stays so, maxio-scim status and maxio-scim doctor say which.',
+      10,
+    );
+  }
   const code = typeof statusCode === 'number' ? statusCode : status;
   if (typeof code === 'number' && code >= 400 && code < 500) {
     return new OpsError(code, 'bad-request', 'The request could not be read.', 'Check its path, its query and its JSON body.');

@@ -11,7 +11,7 @@ export function siteCard(reading: SiteReading): Html {
 ${modeWords(reading)}
 <div class="facts">
 <div><small>Call budget</small><br><progress max="${budget.limit}" value="${Math.min(budget.used, budget.limit)}"></progress> ${budget.used} of ${budget.limit} in ${span(budget.windowSeconds)}</div>
-${fact('Pending', reading.pending, ageOf(reading.pending, reading.oldestPendingSeconds))}
+${fact('Pending', reading.pending, ageOf(reading.pending, reading.oldestPendingSeconds) + endOf(reading))}
 ${fact('Leavers', reading.urgent, ageOf(reading.urgent, reading.oldestUrgentSeconds), late ? 'fail' : '')}
 ${fact('Parked', reading.parked, '', reading.parked > 0 ? 'warn' : '')}
 ${fact('Held', reading.held, '', reading.held > 0 ? 'fail' : '')}
@@ -32,7 +32,12 @@ function modeTag({ mode, paused }: SiteReading): Html {
   return html`<span class="tag ${paused === undefined ? MODE_CLASS[mode] : 'fail'}">${mode}${why}</span>`;
 }
 
-const BY: Record<string, string> = { start: 'since the first start', survey: 'released by the survey' };
+const BY: Record<string, string> = {
+  start: 'since the first start',
+  survey: 'released by the survey',
+  lost: 'since its data was lost',
+  restored: 'since its data was set back',
+};
 
 function modeWords({ modeBy, modeSince, modeWhy }: SiteReading): Html {
   if (modeBy === null) return html`<p class="quiet">No first contact with Maxio yet.</p>`;
@@ -46,6 +51,10 @@ function fact(name: string, count: number, more: string, tone = ''): Html {
 
 function ageOf(count: number, seconds: number): string {
   return count === 0 ? '' : `oldest ${span(seconds)}`;
+}
+
+function endOf({ pending, pendingForSeconds }: SiteReading): string {
+  return pending === 0 || pendingForSeconds === null ? '' : `, done in about ${span(pendingForSeconds)}`;
 }
 
 function lines(reading: SiteReading): Html {

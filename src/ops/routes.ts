@@ -25,7 +25,7 @@ export async function registerOps(app: FastifyInstance, parts: OpsParts): Promis
   const { config, telemetry } = parts;
   const onFailure = (reason: 'ops' | 'throttled'): void => telemetry.authFailures.inc({ reason });
   const secure = config.publicUrl.startsWith('https:');
-  const auth = createOpsAuth(config.opsToken, { operators: config.operators, secure, onFailure });
+  const auth = createOpsAuth(config, { secure, onFailure });
   const health = createHealth(parts);
 
   await app.register(async (scope) => {

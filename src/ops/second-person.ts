@@ -13,6 +13,9 @@ import type { OpsSite } from './site-view.ts';
 /** Those who are no person: the service itself, and tokens that several may hold. */
 const NOBODY = new Set(['start', 'survey', 'drift', 'service', 'ops-token', 'ops-page']);
 
+/** What set a mode that no person has: first contact, a survey that nothing was left of, or a loss that was noticed. */
+const MODE_OF_NOBODY = new Set(['start', 'survey', 'lost', 'restored']);
+
 const SET_MODE = 'last set the mode';
 
 export interface Hand {
@@ -39,7 +42,7 @@ export function refuseOwnHand(operator: Operator, operators: readonly NamedOpera
     'second-person',
     `${operator.name} ${own.did}, so somebody else must approve.`,
     others.length === 0
-      ? `No approver is left who has changed nothing: add one to OPS_TOKENS_FILE and restart the service${hands.some(({ did }) => did === SET_MODE) ? ', or let an operator who approves nothing set the mode anew (maxio-scim mode enforce)' : ''}.`
+      ? `No approver is left who has changed nothing: add one to OPS_TOKENS_FILE, which is read again within seconds${hands.some(({ did }) => did === SET_MODE) ? ', or let an operator who approves nothing set the mode anew (maxio-scim mode enforce)' : ''}.`
       : `Ask one of: ${others.slice(0, 5).join(', ')}.`,
   );
 }
@@ -58,9 +61,7 @@ export async function handsOf(site: OpsSite): Promise<Hand[]> {
   const [{ applied }, mode] = await Promise.all([site.configuration.state(), site.modes.read()]);
   const hands = authorsOf(applied?.author ?? 'start', 'made the configuration');
   // A mode that nobody has set is nobody's change, and a release is itself an approval: counted here, two approvers would lock each other out.
-  const released = mode?.atMs === mode?.releasedAtMs;
-  if (mode !== undefined && !released && mode.by !== 'start' && mode.by !== 'survey')
-    hands.push({ name: mode.by, did: SET_MODE });
+  if (mode !== undefined && !mode.byRelease && !MODE_OF_NOBODY.has(mode.by)) hands.push({ name: mode.by, did: SET_MODE });
   return [...hands, ...importHands(await site.imports.importers())];
 }
 

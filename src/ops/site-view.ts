@@ -56,7 +56,7 @@ export interface OpsSite {
   runs: Runs;
   budget: Budget;
   modes: Pick<SiteModes, 'read' | 'set'>;
-  holds: Pick<Holds, 'list' | 'decide' | 'state'>;
+  holds: Pick<Holds, 'list' | 'exempt' | 'decide' | 'state'>;
   tokens: Pick<Tokens, 'create' | 'revoke' | 'list' | 'standing'>;
   clients: Pick<Clients, 'create' | 'add' | 'revoke' | 'list' | 'standing'>;
   survey: Pick<Survey, 'state' | 'want'>;

@@ -2,9 +2,11 @@
  * Owns the numbers of one site at this moment, for health, metrics, the page and the command line: all of them show the same reading.
  * Refuses to judge them (health.ts) and to name people.
  */
+import { openCounts } from '../directory/drift-report.ts';
 import { GroupStore } from '../directory/group-store.ts';
 import type { GuardState } from '../directory/holds.ts';
 import type { Recovery } from '../directory/witness.ts';
+import { timeForPeople } from './estimate.ts';
 import type { OpsSite } from './site-view.ts';
 import { moment } from './words.ts';
 
@@ -31,14 +33,17 @@ export interface SiteNumbers {
 /** What only operators see on top: it may hold names of operators. */
 export interface SiteReading extends SiteNumbers {
   key: string;
-  /** `start`, `survey`, or the name of an operator; `null` before first contact. */
+  /** `start`, `survey`, `lost`, `restored`, or the name of an operator; `null` before first contact. */
   modeBy: string | null;
   modeSince: string | null;
   modeWhy: string | null;
   exempt: number;
   groups: number;
+  /** About how long it takes until nobody is pending, by the call budget; `null` while nothing is written at Maxio. */
+  pendingForSeconds: number | null;
   guard: GuardReading;
   survey: { state: string; detail: string };
+  /** `counts` by kind, without those of exempt people. */
   drift: { state: string; at: string | null; counts: Record<string, number> };
   configurationWaiting: boolean;
   /** Where the site stands after its data was lost or set back; `null`: nothing is wrong. */
@@ -107,9 +112,10 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     modeWhy: mode === undefined || mode.why === '' ? null : mode.why,
     exempt: guard.exempt,
     groups,
+    pendingForSeconds: mode?.mode !== 'enforce' || paused !== undefined ? null : timeForPeople(backlog.pending, budget),
     guard: guardOf(guard),
     survey: { state: survey.state, detail: survey.detail },
-    drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: drift.counts },
+    drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: openCounts(drift) },
     recovery: site.store.witness.standing.recovery ?? null,
     configurationWaiting: configuration.candidate !== undefined,
     tokenExpires: tokens.first === undefined ? null : moment(tokens.first.expiresMs),
@@ -143,7 +149,7 @@ export function numbersOf(reading: SiteReading): SiteNumbers {
   return paused === undefined ? numbers : { ...numbers, paused };
 }
 
-/** Counts the differences of the last report. */
+/** Counts the differences of the last report that somebody may have to do something about. */
 export function driftOf({ drift }: Pick<SiteReading, 'drift'>): number {
   return Object.values(drift.counts).reduce((sum, count) => sum + count, 0);
 }

@@ -1,12 +1,12 @@
 /**
- * Owns that whoever takes the data of everybody with them stands in the audit trail. Pages are asked for one by one, and anybody may begin in the middle of
+ * Owns that whoever takes the data of everybody with them, or a table of names, stands in the audit trail. Pages are asked for one by one, and anybody may begin in the middle of
  * them: the first page is told of always, a later one where this process has not told of the same operator within the hour.
  * Refuses to know what is taken.
  */
 import type { OpsSite } from './site-view.ts';
 
 export interface Taking {
-  what: 'export' | 'audit-names';
+  what: 'export' | 'audit-names' | 'link-plan' | 'drift-table';
   actor: string;
   requestId: string;
   /** Whether pages before this one have been asked for, as the operator says. */

@@ -17,7 +17,7 @@ import { addressDigest } from './ghosts.ts';
 import type { LookParts } from './look.ts';
 import { confirm, presentFields } from './mapping.ts';
 import { isByGroup } from './plan-products.ts';
-import type { Step } from './plan-types.ts';
+import type { Sale, Step } from './plan-types.ts';
 import { updateRemembered } from './remember.ts';
 import type { Run } from './run.ts';
 import { type Answer, send } from './send.ts';
@@ -41,7 +41,7 @@ export async function act(run: Run, step: Step, parts: ActParts): Promise<void> 
     kind: step.kind,
     token,
     ...('target' in step ? { target: step.target } : {}),
-    ...('productHandle' in step && isByGroup(run.desired) ? { productHandle: step.productHandle } : {}),
+    ...('productHandle' in step && isByGroup(run.desired) ? productOf(step) : {}),
     ...(isCreate(step) ? { sent: addressDigest(run.desired.mapped.email) } : {}),
     generation: run.record.generation,
     sentAtMs: 0,
@@ -107,6 +107,10 @@ function linkInDoubt(link: MaxioLink | undefined, step: Step): MaxioLink | undef
     case 'create-with-subscription':
       return link;
   }
+}
+
+function productOf({ productHandle, pricePointHandle }: Sale): Partial<OpenStep> {
+  return { productHandle, ...(pricePointHandle === undefined ? {} : { pricePointHandle }) };
 }
 
 function fencesOf(run: Run, step: Step): Fence[] {

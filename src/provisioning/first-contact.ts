@@ -3,6 +3,7 @@
  * (site-identity.ts) and to know what begins afterwards.
  */
 import type { SiteConfig } from '../config.ts';
+import type { Census } from '../directory/census.ts';
 import type { Store } from '../directory/store.ts';
 import type { Logger } from '../logger.ts';
 import type { MaxioClient } from '../maxio/client.ts';
@@ -12,6 +13,7 @@ import { CONTACT_WAIT, isRefusedKey, type SiteIdentity } from './site-identity.t
 export interface FirstContactParts {
   config: SiteConfig;
   store: Store;
+  census: Pick<Census, 'take'>;
   identity: SiteIdentity;
   caller: Caller;
   client: MaxioClient;
@@ -57,11 +59,12 @@ export class FirstContact {
   }
 
   async #ask(): Promise<void> {
-    const { config, store, identity, caller, client, logger, onConfirmed } = this.#parts;
+    const { config, store, census, identity, caller, client, logger, onConfirmed } = this.#parts;
     const key = config.apiKey.reveal();
     let waitMs = CONTACT_WAIT.unansweredMs;
     this.#next = undefined;
     try {
+      await census.take();
       await store.countActive();
       const answer = await identity.check(caller, client);
       this.#refusals = 0;

@@ -123,6 +123,9 @@ function showsEffect(step: OpenStep, mark: string, seen: Subscription[]): boolea
   if (step.target !== undefined && target === undefined) return false;
   if (step.kind === 'hold') return target?.state === 'on_hold';
   if (step.kind === 'delay-cancel') return target?.ending === true;
+  // The product alone may have been there before: a price point that was asked for must be seen, too.
+  if (step.pricePointHandle !== undefined && target !== undefined && target.pricePointHandle !== step.pricePointHandle)
+    return false;
   return step.kind !== 'create-customer' && hasLanded(step, mark, seen);
 }
 

@@ -3,12 +3,12 @@
  *
  * | for a wanted product, of its family there is | then |
  * |---|---|
- * | that product, and it bills | nothing |
+ * | that product, and it bills | nothing, however it is paid |
  * | another product that is ours to change | one product change |
  * | nothing that bills, but that product, ended by us | bring it back |
  * | another product, still there, but ended by us | bring it back, then change it |
  * | an adopted subscription to a product that no rule names | nothing: somebody has sold it |
- * | nothing of ours, but somebody else's subscription to that product | nothing |
+ * | nothing of ours, but somebody else's subscription to that product, or to another of its family | nothing, and it is told |
  * | the product is the site's own, and one of another family bills that nothing has taken away | nothing: one is enough |
  * | nothing | create |
  *
@@ -88,7 +88,7 @@ export function planProducts(desired: Desired, known: Known, link: MaxioLink): D
 
 function planOne(desired: Desired, known: Known, link: MaxioLink, wanted: WantedProduct): Decision | undefined {
   const ours = link.subscriptions.filter((each) => serves(desired, each, wanted));
-  const billing = ours.filter(({ state, endedBy }) => endedBy === undefined && isPresent(state));
+  const billing = ours.filter(bills);
   if (billing.some((each) => isServed(desired, each, wanted))) return undefined;
   const [other] = billing;
   if (other !== undefined) return planChange(known, other, wanted);
@@ -98,13 +98,14 @@ function planOne(desired: Desired, known: Known, link: MaxioLink, wanted: Wanted
     ended.findLast(({ productHandle }) => productHandle === wanted.productHandle) ??
     ended.findLast(({ state }) => isPresent(state));
   if (back !== undefined) return planBack(known, link, back);
-  // Somebody at Maxio has already given this customer the product: a second one would bill twice.
-  if (link.foreign?.some(({ productHandle }) => productHandle === wanted.productHandle)) return undefined;
+  // Looked at each time: nobody tells us when what somebody else has sold is over.
   if (known.seen.subscriptions === undefined) return { kind: 'look', at: 'subscriptions' };
+  // Somebody at Maxio has already given this customer the product, or another of its family: a second one would bill twice.
+  if (givenByOthers(desired, link, wanted) !== undefined) return undefined;
   return { kind: 'step', step: { kind: 'create-subscription', ...saleOf(wanted), customerId: link.customerId } };
 }
 
-/** What a step that sells needs to know of a product. */
+/** What a step that sells a product, or moves a subscription to it, needs to know. */
 export function saleOf({ productHandle, pricePointHandle, paymentCollectionMethod }: WantedProduct): Sale {
   return {
     productHandle,
@@ -145,9 +146,31 @@ function planChange(known: Known, remembered: RememberedSubscription, wanted: Wa
         'An earlier change of this product left and Maxio did not answer. The next one is sent when that one can no longer overwrite it.',
     };
   }
-  const { productHandle, pricePointHandle } = wanted;
-  const price = pricePointHandle === undefined ? {} : { pricePointHandle };
-  return { kind: 'step', step: { kind: 'change-product', target, productHandle, ...price } };
+  return { kind: 'step', step: { kind: 'change-product', target, ...saleOf(wanted) } };
+}
+
+/** What to tell about products that groups give and that are not sold, because something of their family is there that is not ours. */
+export function noteOfOthers(desired: Desired, link: MaxioLink): string | undefined {
+  const told = desired.products.flatMap((wanted) => {
+    if (wanted.through === 'site' || link.subscriptions.some((each) => bills(each) && serves(desired, each, wanted))) return [];
+    const other = givenByOthers(desired, link, wanted);
+    if (other === undefined || other.productHandle === wanted.productHandle) return [];
+    return `A group gives ${wanted.productHandle}; subscription ${other.id} to ${other.productHandle ?? 'something'} of the same product family was made by somebody else and stands in its place.`;
+  });
+  return told.length === 0
+    ? undefined
+    : `${told.join(' ')} If that is wrong, end it in Maxio; a repair of drift, or the next change of this person, then gives what is missing.`;
+}
+
+function bills({ state, endedBy }: RememberedSubscription): boolean {
+  return endedBy === undefined && isPresent(state);
+}
+
+function givenByOthers({ plans }: Desired, { foreign }: MaxioLink, wanted: WantedProduct) {
+  return foreign?.find(({ productHandle, productFamily }) => {
+    const family = plans[productHandle ?? ''] ?? productFamily;
+    return productHandle === wanted.productHandle || (family !== undefined && family === wanted.family);
+  });
 }
 
 /** The next thing to do about products that groups have taken away; after everything else, since it may have to wait. */

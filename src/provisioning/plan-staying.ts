@@ -5,7 +5,7 @@
 import type { MaxioLink, RememberedSubscription } from '../directory/record.ts';
 import { expiryMs, forgetResolved, hasLanded, roleOf, waitFor } from './ghosts.ts';
 import { fieldsToSend } from './mapping.ts';
-import { isByGroup, mayReturn, planDeferred, planLosses, planProducts } from './plan-products.ts';
+import { isByGroup, mayReturn, noteOfOthers, planDeferred, planLosses, planProducts } from './plan-products.ts';
 import { planReturn } from './plan-return.ts';
 import type { Decision, Desired, Known } from './plan-types.ts';
 import { isPresent } from './states.ts';
@@ -20,14 +20,16 @@ export function planStaying(desired: Desired, known: Known, link: MaxioLink): De
     planUpdate(desired, known, link) ??
     planLosses(desired, known, link) ??
     planDeferred(desired, known, link) ??
-    settle(desired)
+    settle(desired, link)
   );
 }
 
-function settle({ lost = {} }: Desired): Decision {
-  return Object.values(lost).includes('held')
-    ? { kind: 'settle', note: 'A group has taken a product away. That waits for an operator; everything else is done.' }
-    : { kind: 'settle' };
+function settle(desired: Desired, link: MaxioLink): Decision {
+  const held = Object.values(desired.lost ?? {}).includes('held')
+    ? 'A group has taken a product away. That waits for an operator; everything else is done.'
+    : undefined;
+  const note = held ?? noteOfOthers(desired, link);
+  return note === undefined ? { kind: 'settle' } : { kind: 'settle', note };
 }
 
 /** Memory is not enough after a found customer, an unanswered call, a refusal, or an ending that Maxio carries out by itself later. */

@@ -9,7 +9,7 @@ export interface WantedProduct {
   productHandle: string;
   /** Absent: the default price point, or the one that is there. */
   pricePointHandle?: string | undefined;
-  /** Absent: the one of the site. */
+  /** Absent: the one of the site where it is sold, and the one that is there where a subscription is moved to it. */
   paymentCollectionMethod?: string | undefined;
   /** Absent where no group gives anything, so that nothing depends on it. */
   family?: string | undefined;
@@ -19,6 +19,17 @@ export interface WantedProduct {
 
 /** From when on the loss is acted on, and why not before; never while it is held, and not at all once it is exempt. */
 export type LostFamily = { fromMs: number; reason: 'grace' | 'calm' } | 'held' | 'exempt';
+
+/** The last word about a person that this directory knows, which may be older than data that was set back since. */
+export interface LastWord {
+  /** SCIM id, by which our cancels name whom they are about. */
+  id: string;
+  generation: number;
+  /** Redis TIME at which the identity provider changed this person last; groups do not move it. */
+  atMs: number;
+  /** Redis TIME at which it was noticed last that data was lost or set back; absent where that never was. */
+  lossAtMs?: number | undefined;
+}
 
 /** What should be true at Maxio. */
 export interface Desired {
@@ -45,6 +56,8 @@ export interface Desired {
   erased?: boolean;
   /** Prefix of the subscription references this person's subscriptions carry when we made them. */
   mark: string;
+  /** What an ending at Maxio is compared with before it is undone. */
+  said?: LastWord;
 }
 
 /** What this run has seen with its own eyes; each look carries Redis TIME of the moment it was granted. */
@@ -72,7 +85,7 @@ export interface Known {
   unknownOutcomeMs: number;
 }
 
-/** What is sold, and how it is paid where that is not as the site pays. */
+/** What is sold, and how it is paid where a rule says so. */
 export interface Sale {
   productHandle: string;
   pricePointHandle?: string;
@@ -83,7 +96,7 @@ export type Step =
   | { kind: 'create-customer' }
   | ({ kind: 'create-with-subscription' } & Sale)
   | ({ kind: 'create-subscription'; customerId: string } & Sale)
-  | { kind: 'change-product'; target: string; productHandle: string; pricePointHandle?: string }
+  | ({ kind: 'change-product'; target: string } & Sale)
   | { kind: 'update-customer'; customerId: string; fields: CustomerFields }
   | {
       kind: 'cancel' | 'delay-cancel' | 'undo-delayed-cancel' | 'hold' | 'resume' | 'reactivate';

@@ -7,7 +7,8 @@
  * | active | create (+ subscription) | reactivate ours, else create | PUT if mapped fields differ | undo the scheduled cancel if we set it | resume if we held it |
  * | inactive | nothing, unless a create is open | nothing | by policy | nothing | by policy |
  *
- * Before a create, the survey index is asked whether the person is at Maxio already: by our reference, or under another (twins.ts).
+ * Before a create, the survey index is asked whether the person is at Maxio already: by our reference, or under another (twins.ts). And nobody is billed again
+ * whose ending Maxio remembers and this directory does not (plan-forgotten.ts).
  *
  * Stance: no wrong cancel > no late cancel > speed. Absence proves nothing while a create is open, presence proves nothing while an ending call is open.
  */
@@ -15,6 +16,7 @@ import type { OpenStep } from '../directory/record.ts';
 import type { Customer } from '../maxio/types.ts';
 import { foldEmail } from '../scim/fold.ts';
 import { addressDigest, expiryMs, lookAgainMs, roleOf } from './ghosts.ts';
+import { planForgotten } from './plan-forgotten.ts';
 import { planLeaving } from './plan-leaving.ts';
 import { planDeferred, productsDue, saleOf } from './plan-products.ts';
 import { planStaying } from './plan-staying.ts';
@@ -28,7 +30,9 @@ export function plan(desired: Desired, known: Known): Decision {
   if (link === undefined) return planUnlinked(desired, known);
   if (known.seen.subscriptions !== undefined && known.seen.subscriptions.value === undefined)
     return planVanished(desired, known, link.customerId);
-  return desired.intent === 'inactive' ? planLeaving(desired, known, link) : planStaying(desired, known, link);
+  return desired.intent === 'inactive'
+    ? planLeaving(desired, known, link)
+    : planForgotten(desired, known, planStaying(desired, known, link));
 }
 
 function planUnlinked(desired: Desired, known: Known): Decision {

@@ -42,7 +42,7 @@ export interface ReconcileParts extends Omit<ActParts, 'signal'> {
 /** Bring one person as far as possible now. The caller holds the lease. */
 export async function reconcile(lease: Lease, parts: ReconcileParts, signal: AbortSignal): Promise<Outcome> {
   const { policy } = parts;
-  const { record, mode, nowMs, lastLossMs } = await parts.runs.begin(lease.id);
+  const { record, mode, nowMs, lastLossMs, dataLossAtMs } = await parts.runs.begin(lease.id);
   await failpoint('after_read');
   // Nothing is written down: the person stays as pending as before, and the sweep rings when the site is released.
   if (mode !== 'enforce') return { kind: 'paused', reason: mode ?? 'unconfirmed' };
@@ -55,7 +55,7 @@ export async function reconcile(lease: Lease, parts: ReconcileParts, signal: Abo
   if (record.run?.outcome === 'parked') return { kind: 'parked' };
   const groups = await labelsOf(record, parts.store, policy);
   const erased = record.link === undefined && (await wasErased(record.reference, parts.erased));
-  const read = { record, lease, nowMs, lastLossMs, policy, groups, erased };
+  const read = { record, lease, nowMs, lastLossMs, dataLossAtMs, policy, groups, erased };
   // A bell for someone who is already settled, rung twice or late: there is nothing to look at.
   const done = record.settledGeneration === record.generation && record.run?.outcome === 'settled';
   const outcome: Outcome = done
@@ -81,6 +81,7 @@ interface Read {
   policy: RunPolicy;
   nowMs: number;
   lastLossMs: number | undefined;
+  dataLossAtMs: number | undefined;
   groups: readonly GroupLabel[];
   erased: boolean;
 }

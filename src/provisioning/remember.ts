@@ -44,11 +44,12 @@ export function rememberSeen(link: MaxioLink, seen: Subscription[], mark: string
     const marked = subscription.reference?.startsWith(mark) === true;
     if (known === undefined && !marked && link.origin === 'created') {
       if (isPresent(subscription.state)) {
-        foreign.push(
-          subscription.productHandle === undefined
-            ? { id: subscription.id }
-            : { id: subscription.id, productHandle: subscription.productHandle },
-        );
+        const { id, productHandle, productFamily } = subscription;
+        foreign.push({
+          id,
+          ...(productHandle === undefined ? {} : { productHandle }),
+          ...(productFamily === undefined ? {} : { productFamily }),
+        });
       }
       continue;
     }
@@ -75,9 +76,25 @@ export function updateRemembered(
   return { ...link, subscriptions: link.subscriptions.map((known) => (known.id === id ? change(known) : known)) };
 }
 
-/** The message that goes with our cancels. It names the person by SCIM id, the generation and the attempt, and no more. */
-export function cancellationMessage(scimId: string, generation: number, token: string): string {
-  return `Canceled by maxio-scim: the identity provider deactivated this person. scim=${scimId} generation=${generation} step=${token}`;
+/**
+ * The message that goes with our cancels. It names the person by SCIM id, the generation and the attempt, and no more.
+ * @param intent what is wanted of the person: who is to stay has only lost a group
+ */
+export function cancellationMessage(scimId: string, generation: number, token: string, intent: 'active' | 'inactive'): string {
+  const why = intent === 'active' ? LOST_PRODUCT : 'the identity provider deactivated this person';
+  return `Canceled by maxio-scim: ${why}. scim=${scimId} generation=${generation} step=${token}`;
+}
+
+const LOST_PRODUCT = 'a group no longer gives this product';
+
+/** Read such a message again; `undefined` when it is not about a cancel of ours for this person. */
+export function readCancellation(
+  message: string | null | undefined,
+  scimId: string,
+): { generation: number; intent: 'active' | 'inactive' } | undefined {
+  const [, whose, generation] = /\bscim=([0-9a-z-]+) generation=(\d+)/.exec(message ?? '') ?? [];
+  if (whose !== scimId) return undefined;
+  return { generation: Number(generation), intent: message?.includes(LOST_PRODUCT) === true ? 'active' : 'inactive' };
 }
 
 /** Say whether a subscription shows that this service made it, or ended it, for this person: proof that outlives our own memory. */

@@ -44,6 +44,8 @@ interface RunParts {
   policy: RunPolicy;
   nowMs: number;
   lastLossMs?: number | undefined;
+  /** When it was noticed last that data of this site was lost or set back. */
+  dataLossAtMs?: number | undefined;
   /** Somebody with this reference was erased. */
   erased?: boolean;
   /** What the groups of this person are known by. */
@@ -156,7 +158,7 @@ export class Run {
 export function desiredOf(
   record: UserRecord,
   policy: RunPolicy,
-  { lastLossMs, groups = [], erased }: { lastLossMs?: number | undefined; groups?: readonly GroupLabel[]; erased?: boolean },
+  { lastLossMs, dataLossAtMs, groups = [], erased }: Pick<RunParts, 'lastLossMs' | 'dataLossAtMs' | 'groups' | 'erased'>,
 ): Desired {
   const { attributes } = record;
   const { productHandle, groupPlans } = policy;
@@ -176,5 +178,6 @@ export function desiredOf(
     reference: record.reference,
     ...(erased === true ? { erased } : {}),
     mark: `scim-${record.id}-`,
+    said: { id: record.id, generation: record.generation, atMs: record.modifiedAtMs, lossAtMs: dataLossAtMs },
   };
 }

@@ -1,8 +1,9 @@
 /**
- * Owns taking over the secrets of sites that have changed in their files while this process runs: looked at every 15 seconds, and at once when asked.
+ * Owns taking over the secrets of sites and of operators that have changed in their files while this process runs: looked at every 15 seconds, and at once
+ * when asked.
  * Refuses to read them (config.ts does) and to know what a key opens (Site.takeKey). Whatever else has changed in the configuration waits for a restart.
  */
-import { type Config, ConfigError, type SiteConfig } from '../config.ts';
+import { type Config, ConfigError, type NamedOperator, type SiteConfig } from '../config.ts';
 import type { Logger } from '../logger.ts';
 import type { Secret } from '../secret.ts';
 import type { KeyTrial } from './key-trial.ts';
@@ -31,6 +32,8 @@ export interface SecretsParts {
   sites: readonly Keyed[];
   /** What signs access tokens for all sites, where there is such a key. */
   signingKey?: Secret | undefined;
+  /** Who may operate, replaced in place: whoever reads it does so at each use. */
+  ops: Pick<Config, 'opsToken' | 'operators'>;
   logger: Logger;
 }
 
@@ -65,7 +68,10 @@ export class Secrets {
   async #once(): Promise<void> {
     const fresh = this.#read();
     if (fresh === undefined) return;
-    this.#replace({}, 'OAUTH_SIGNING_KEY', this.#parts.signingKey, fresh.oauth.signingKey);
+    const { signingKey, ops } = this.#parts;
+    this.#replace({}, 'OAUTH_SIGNING_KEY', signingKey, fresh.oauth.signingKey);
+    this.#replace({}, 'OPS_TOKEN', ops.opsToken, fresh.opsToken);
+    this.#replaceOperators(fresh.operators);
     for (const site of this.#parts.sites) {
       const now = fresh.sites.find(({ key }) => key === site.config.key);
       if (now === undefined) continue;
@@ -97,6 +103,19 @@ export class Secrets {
     this.#parts.logger.info({ ...of, setting }, 'a secret was replaced');
   }
 
+  /** Names, never digests: the log says who may do what from now on. A list is never replaced by none, which would make OPS_TOKEN an approver's. */
+  #replaceOperators(fresh: NamedOperator[]): void {
+    const { ops, logger } = this.#parts;
+    const before = new Map(ops.operators.map((one) => [one.name, one]));
+    const now = new Map(fresh.map((one) => [one.name, one]));
+    const added = fresh.filter(({ name }) => !before.has(name)).map(nameAndRole);
+    const removed = ops.operators.filter(({ name }) => !now.has(name)).map(({ name }) => name);
+    const changed = fresh.filter((one) => isOther(before.get(one.name), one)).map(nameAndRole);
+    if (fresh.length === 0 || added.length + removed.length + changed.length === 0) return;
+    ops.operators = fresh;
+    logger.info({ setting: 'OPS_TOKENS_FILE', added, removed, changed }, 'the operators were replaced');
+  }
+
   async #takeKey(site: Keyed, fresh: Secret): Promise<void> {
     const key = fresh.reveal();
     if (key === site.config.apiKey.reveal()) {
@@ -118,4 +137,13 @@ export class Secrets {
     const againMs = trial === 'unanswered' ? 0 : nowMs + REFUSED_MS;
     this.#tried.set(site, { key, trial, againMs, saidMs: isNews ? nowMs : known.saidMs });
   }
+}
+
+function nameAndRole({ name, role }: NamedOperator): string {
+  return `${name} (${role})`;
+}
+
+/** Another token or another role of somebody who was there before. */
+function isOther(before: NamedOperator | undefined, now: NamedOperator): boolean {
+  return before !== undefined && (before.sha256 !== now.sha256 || before.role !== now.role);
 }

@@ -95,7 +95,10 @@ async function sendLifecycle(run: Run, step: LifecycleStep, parts: SendParts): P
   const { id, generation } = run.record;
   switch (step.kind) {
     case 'cancel':
-      return changed(step, await client.cancelSubscription(step.target, cancellationMessage(id, generation, token), signal));
+      return changed(
+        step,
+        await client.cancelSubscription(step.target, cancellationMessage(id, generation, token, run.desired.intent), signal),
+      );
     case 'change-product':
       return changed(step, await client.changeProduct(step.target, step, signal));
     case 'hold':

@@ -39,7 +39,7 @@ export function planTwins({ strangers, approved, awaited }: IndexSight): Decisio
     detail:
       `Maxio ${who} already ${strangers.length === 1 ? 'has' : 'have'} an e-mail address of this person and ${strangers.length === 1 ? 'belongs' : 'belong'} to nobody whom the identity provider has sent. ` +
       'Nothing is created, so that nobody is billed twice. Run maxio-scim link plan, decide link or separate, and run maxio-scim link apply; ' +
-      'it goes on by itself then. Or merge or correct the customers at Maxio, then retry.',
+      'it goes on by itself then. Or merge or correct the customers at Maxio, let maxio-scim drift --wait look at that, then retry.',
   };
 }
 

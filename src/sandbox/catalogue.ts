@@ -1,6 +1,6 @@
 /**
  * Owns the products of the sandbox and their JSON. Refuses to change them: a catalogue is given once, at the start.
- * The default one has a product for each rule of signing up: paid, free, card required, with a trial.
+ * The default one has a product for each rule of signing up: paid, free, card required, with a trial; and a price point beside the default one.
  * Answers to the Products and Product Families pages of developers.maxio.com.
  */
 
@@ -32,7 +32,7 @@ export interface PricePointSpec {
 
 export const defaultProducts: readonly ProductSpec[] = [
   { handle: 'basic', name: 'Basic', priceInCents: 1_900 },
-  { handle: 'pro', name: 'Pro', priceInCents: 29_900 },
+  { handle: 'pro', name: 'Pro', priceInCents: 29_900, pricePoints: [{ handle: 'yearly', priceInCents: 299_000, interval: 12 }] },
   { handle: 'free', name: 'Free', priceInCents: 0 },
   { handle: 'card-only', name: 'Card Only', priceInCents: 4_900, requireCreditCard: true },
   { handle: 'trial', name: 'Trial', priceInCents: 9_900, trialDays: 14 },

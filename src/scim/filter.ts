@@ -6,7 +6,8 @@ import { compileFilter, compileFilters } from './filter/compile.ts';
 import type { Equality, Filter, GroupIndex, UserIndex } from './filter/types.ts';
 import { type ResourceType, USER } from './schema.ts';
 
-export { matches } from './filter/matches.ts';
+export { Folds } from './filter/folds.ts';
+export { matches, matchesInTurns } from './filter/matches.ts';
 export type { Equality, Filter } from './filter/types.ts';
 
 const USER_INDEXES: readonly UserIndex[] = ['id', 'userName', 'externalId', 'emails.value'];

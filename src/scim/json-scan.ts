@@ -1,14 +1,17 @@
 /**
  * Owns the look at raw JSON text before it is parsed: depth, size of objects and arrays, and keys that appear twice.
  * `JSON.parse` cannot tell any of these afterwards. One linear pass without recursion; it refuses to judge the syntax,
- * which the real parser does right after. Limits answer RFC 7644 §7 (untrusted input).
+ * which the real parser does right after. A text may be megabytes, so it hands over now and then. Limits answer RFC 7644 §7 (untrusted input).
  */
 import { echo, invalidSyntax, invalidValue } from './error.ts';
 import { isUnsafeName } from './json.ts';
 
 export const DEPTH_MAX = 16;
 const KEYS_MAX = 1_000;
+/** In all objects together: 50,000 members have half of it, and the parser cannot be interrupted. */
+const NAMES_MAX = 400_000;
 const ELEMENTS_MAX = 10_000;
+const CHARS_A_TURN = 16_384;
 
 interface Level {
   /** Keys seen so far, folded; undefined for an array. */
@@ -23,16 +26,29 @@ export interface JsonLimits {
   depthMax?: number | undefined;
 }
 
-/** Scans JSON text; throws ScimError 400 invalidSyntax or invalidValue when a limit is passed or a key is repeated. */
-export function scanJson(text: string, { elementsMax = ELEMENTS_MAX, depthMax = DEPTH_MAX }: JsonLimits = {}): void {
+/** Scans JSON text in turns, so that others may go first; throws ScimError 400 invalidSyntax or invalidValue when a limit is passed or a key is repeated. */
+export function* scanJson(
+  text: string,
+  { elementsMax = ELEMENTS_MAX, depthMax = DEPTH_MAX }: JsonLimits = {},
+): Generator<undefined, void> {
   const levels: Level[] = [];
   let at = 0;
+  let turnEnds = CHARS_A_TURN;
+  let names = 0;
   while (at < text.length) {
+    if (at >= turnEnds) {
+      yield;
+      turnEnds = at + CHARS_A_TURN;
+    }
     const character = text[at];
     if (character === '"') {
       const end = endOfString(text, at);
       const level = levels.at(-1);
-      if (level?.keys !== undefined && isFollowedByColon(text, end)) addKey(level.keys, text.slice(at, end));
+      if (level?.keys !== undefined && isFollowedByColon(text, end)) {
+        names += 1;
+        if (names > NAMES_MAX) throw invalidValue(`The body has more than ${NAMES_MAX} attributes in all. Send less at once.`);
+        addKey(level.keys, text.slice(at, end));
+      }
       at = end;
       continue;
     }

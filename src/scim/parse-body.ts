@@ -9,18 +9,28 @@ import { isObject } from './json.ts';
 import { type JsonLimits, scanJson } from './json-scan.ts';
 import type { Json, JsonObject } from './types.ts';
 
+const VALUES_A_TURN = 4_096;
 const DECODER = new TextDecoder('utf-8', { fatal: true });
 /** Control characters without tab and line breaks, which belong in addresses and notes. */
 const CONTROL = /(?![\t\n\r])\p{Cc}/u;
 
 /** Parses a request body; a byte order mark is accepted. Throws ScimError 400 invalidSyntax or invalidValue. */
 export function parseBody(bytes: Uint8Array, limits: JsonLimits = {}): JsonObject {
+  const turns = parseBodyInTurns(bytes, limits);
+  let turn = turns.next();
+  while (turn.done !== true) turn = turns.next();
+  return turn.value;
+}
+
+/** The same, handing over again and again, so that others may go first: a group may be megabytes. Returns the body. */
+export function* parseBodyInTurns(bytes: Uint8Array, limits: JsonLimits = {}): Generator<undefined, JsonObject> {
   const text = decode(bytes);
   if (text.trim() === '') throw invalidSyntax('The request has no body. Send a JSON object.');
-  scanJson(text, limits);
+  yield* scanJson(text, limits);
   const body = parseJson(text);
+  yield;
   if (!isObject(body)) throw invalidSyntax('The body must be a JSON object, not a list, a text or a number.');
-  checkValues(body);
+  yield* checkValues(body);
   return body;
 }
 
@@ -43,9 +53,12 @@ function parseJson(text: string): Json {
 }
 
 /** Walks every value; depth and width are already bounded by the scan. */
-function checkValues(root: JsonObject): void {
+function* checkValues(root: JsonObject): Generator<undefined, void> {
   const pending: { name: string; value: Json }[] = [{ name: 'body', value: root }];
+  let looked = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    looked += 1;
+    if (looked % VALUES_A_TURN === 0) yield;
     const { name, value } = next;
     if (typeof value === 'string') checkText(name, value);
     else if (typeof value === 'number') checkNumber(name, value);

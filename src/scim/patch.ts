@@ -12,17 +12,15 @@ import type { Json, JsonObject, UserAttributes } from './types.ts';
 
 const PATCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 const OPERATIONS_MAX = 1_000;
-/** Enough for the longest list against itself, or for 1,000 operations with a filter each on a list of 250 values; some tenths of a second. */
-const COMPARISONS_MAX = 250_000;
 
 /**
  * Applies a PatchOp body and returns the new attributes; `current` is never changed, and an equal object comes back when nothing changed.
- * Throws ScimError 400 (its detail names the operation), and 413 for more than 1,000 operations or too many comparisons. `own.id` is the id of the resource.
+ * Throws ScimError 400 (its detail names the operation), and 413 for more than 1,000 operations or too much to compare. `own.id` is the id of the resource.
  */
-export function applyPatch(current: UserAttributes, body: JsonObject, own: { id: string }): UserAttributes {
+export function applyPatch(current: UserAttributes, body: JsonObject, own: { id: string; effort?: Effort }): UserAttributes {
   const draft: JsonObject = structuredClone(current);
-  const effort = new Effort(COMPARISONS_MAX);
-  eachOperation(body, (operation) => applyOperation(draft, operation, { ...own, type: USER, effort }));
+  const { id, effort = new Effort() } = own;
+  eachOperation(body, (operation) => applyOperation(draft, operation, { id, type: USER, effort }));
   // Without `previous`: what an operation removed must not come back.
   return readUser(draft);
 }

@@ -147,16 +147,20 @@ function describe(urn: string, attribute: string, sub: string | undefined, type:
   return reference;
 }
 
+function longer(one: string | undefined, other: string): string {
+  return one === undefined || other.length > one.length ? other : one;
+}
+
 function splitUri(name: string, urns: readonly string[], type: ResourceType): { urn: string; rest: string } | undefined {
   const lower = name.toLowerCase();
+  const isBeginning = (urn: string): boolean => {
+    const separator = name[urn.length];
+    return (separator === undefined || separator === ':' || separator === '.') && lower.startsWith(urn.toLowerCase());
+  };
   // Known schemas first, then the longest: one URN may be the beginning of another.
-  const candidates = [...TABLES[type.name].keys(), ...[...urns].sort((a, b) => b.length - a.length)];
-  for (const urn of candidates) {
-    const prefix = urn.toLowerCase();
-    if (lower === prefix) return { urn, rest: '' };
-    const separator = name[prefix.length];
-    if (lower.startsWith(prefix) && (separator === ':' || separator === '.')) return { urn, rest: name.slice(prefix.length + 1) };
-  }
+  const known = TABLES[type.name].keys().find(isBeginning);
+  const urn = known ?? urns.filter(isBeginning).reduce<string | undefined>(longer, undefined);
+  if (urn !== undefined) return { urn, rest: name.slice(urn.length + 1) };
   if (/^https?:/i.test(name)) return { urn: name, rest: '' };
   const colon = name.lastIndexOf(':');
   const rest = name.slice(colon + 1);

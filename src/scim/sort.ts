@@ -14,6 +14,8 @@ import type { Json, JsonObject } from './types.ts';
 
 /** Enough to tell names apart; keeps what a sort remembers of a person small. Longer texts with the same beginning count as equal. */
 const KEY_LENGTH_MAX = 256;
+/** What of a text is folded for that: two characters may become one, and a text can be as long as a resource. */
+const READ_MAX = 2 * KEY_LENGTH_MAX;
 
 type SortKind = 'folded' | 'exact' | 'instant' | 'boolean' | 'unknown';
 
@@ -81,7 +83,7 @@ function keyOf(kind: SortKind, value: Json): SortKey {
     const atMs = Date.parse(value);
     return Number.isNaN(atMs) ? undefined : atMs;
   }
-  return (kind === 'exact' ? value : foldUserName(value)).slice(0, KEY_LENGTH_MAX);
+  return (kind === 'exact' ? value : foldUserName(value.slice(0, READ_MAX))).slice(0, KEY_LENGTH_MAX);
 }
 
 /** Compares two values in the wanted direction: below zero, the first comes first. */

@@ -77,13 +77,13 @@ export function hasSettled(record: UserRecord): boolean {
   return record.run?.outcome === 'settled' && record.settledGeneration === record.generation;
 }
 
-/** What makes two forecasts different to a customer: the steps in their order, and how a new subscription is paid. */
+/** What makes two forecasts different to a customer: the steps in their order, and how a new subscription is paid, or one that is moved if a rule says so. */
 export function marksOf({ kind, reason, steps }: Forecast, { paymentCollectionMethod }: Configured): string {
   const marks = steps.map((step) => [
     step.kind,
     step.target,
     step.productHandle,
-    step.productHandle && (step.paymentCollectionMethod ?? paymentCollectionMethod),
+    step.paymentCollectionMethod ?? (step.productHandle && step.kind !== 'change-product' ? paymentCollectionMethod : undefined),
   ]);
   return JSON.stringify([kind, reason, marks, steps.map(({ words }) => words)]);
 }

@@ -35,6 +35,9 @@ export interface DeltaParts {
 
 /** Where a delta stands; it lives in memory, because beginning anew costs little. */
 interface Progress {
+  /** What it began from; when the watermark has moved, another process has finished this look, and what was read for it is old. */
+  fromMs: number;
+  beganMs: number;
   phase: 'customers' | 'subscriptions' | 'events';
   page: number;
   since: Date;
@@ -63,9 +66,16 @@ export class Delta {
     };
   }
 
-  /** Make one call. @returns 'done' when the index is fresh and the watermark has moved */
-  async step(turn: Turn): Promise<'more' | 'done'> {
-    const progress = this.#progress ?? (await this.#begin(turn));
+  /**
+   * Make one call.
+   * @param askedMs when this look was asked for: what is left of an earlier one is dropped
+   * @returns 'done' when the index is fresh and the watermark has moved
+   */
+  async step(turn: Turn, askedMs: number): Promise<'more' | 'done'> {
+    const marks = await this.marks();
+    const left = this.#progress;
+    const stands = left !== undefined && left.fromMs === marks.sinceMs && left.beganMs >= askedMs;
+    const progress = stands ? left : begin(turn, marks);
     this.#progress = progress;
     switch (progress.phase) {
       case 'customers':
@@ -77,11 +87,6 @@ export class Delta {
       case 'events':
         return await this.#events(progress, turn);
     }
-  }
-
-  async #begin({ nowMs }: Turn): Promise<Progress> {
-    const { sinceMs, eventId } = await this.marks();
-    return { phase: 'customers', page: 1, since: new Date(Math.max(0, sinceMs - OVERLAP_MS)), startedMs: nowMs, eventId };
   }
 
   async #customers(progress: Progress, turn: Turn): Promise<void> {
@@ -126,4 +131,9 @@ export class Delta {
     const fences = [{ key: `${store.prefix}mode`, field: 'mode', equals: turn.mode }];
     return await caller.call({ operation: 'drift', lane: 'background', fences, signal: turn.signal }, send);
   }
+}
+
+function begin({ nowMs }: Turn, { sinceMs, eventId }: Marks): Progress {
+  const since = new Date(Math.max(0, sinceMs - OVERLAP_MS));
+  return { fromMs: sinceMs, beganMs: nowMs, phase: 'customers', page: 1, since, startedMs: nowMs, eventId };
 }

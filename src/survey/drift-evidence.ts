@@ -4,6 +4,7 @@
  */
 import type { MaxioLink, RememberedSubscription, UserRecord } from '../directory/record.ts';
 import type { IndexedSubscription } from '../directory/survey-index.ts';
+import { forgottenWords, isForgotten } from '../provisioning/plan-forgotten.ts';
 import { standingOf } from '../provisioning/states.ts';
 import { foldEmail } from '../scim/fold.ts';
 import type { DriftPolicy } from './drift-rows.ts';
@@ -24,6 +25,17 @@ export function isOurs(record: UserRecord, link: MaxioLink, seen: IndexedSubscri
 
 export function isMarked({ id }: UserRecord, { reference }: IndexedSubscription): boolean {
   return reference?.startsWith(`scim-${id}-`) === true;
+}
+
+/** What to say about an ending at Maxio that is newer than what this directory knows of the person; `undefined` where there is none. */
+export function forgottenLeave(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[]): string | undefined {
+  const said = { id: record.id, generation: record.generation, atMs: record.modifiedAtMs };
+  const forgotten = seen.find((each) => isOurs(record, link, each) && isForgotten(said, each));
+  if (forgotten === undefined) return undefined;
+  return (
+    `${forgottenWords(said, forgotten)} If they are here, let the identity provider change them and look again: then it can be repaired. ` +
+    'Or reactivate the subscription in Maxio. If not, deactivate or delete them over SCIM.'
+  );
 }
 
 /** Maxio's own word, made harmless. */

@@ -7,7 +7,7 @@ import { intentOf, type MaxioLink, type UserRecord } from '../directory/record.t
 import type { IndexedCustomer, IndexedSubscription } from '../directory/survey-index.ts';
 import type { Desired, WantedProduct } from '../provisioning/plan-types.ts';
 import { isPresent } from '../provisioning/states.ts';
-import { isMarked, isOurs, plain, rememberedOf, stateOf, stillBills } from './drift-evidence.ts';
+import { forgottenLeave, isMarked, isOurs, plain, rememberedOf, stateOf, stillBills } from './drift-evidence.ts';
 import { DRIFT_KINDS, type DriftKind, type Finding, finding, isExempt } from './drift-finding.ts';
 
 export { DRIFT_KINDS, type DriftKind, type Finding };
@@ -112,7 +112,7 @@ function findingsOfActive(record: UserRecord, link: MaxioLink, evidence: Evidenc
   return [
     ...referenceChanged(record, customer),
     ...fieldsDiffer(record, link, customer),
-    ...unbilled(record, link, subscriptions, policy),
+    ...unlessForgotten(record, link, subscriptions, unbilled(record, link, subscriptions, policy)),
     ...endings(record, link, subscriptions, policy),
     ...moved(record, link, subscriptions, policy),
     ...duplicates(record, subscriptions),
@@ -158,7 +158,14 @@ function unbilled(record: UserRecord, link: MaxioLink, seen: IndexedSubscription
   ];
 }
 
-/** Every product that the groups give should be there, or something of its family that is ours. */
+/** Where Maxio remembers a leave that this directory has forgotten, planning again would end with the person put aside: a human has to find out who is right. */
+function unlessForgotten(record: UserRecord, link: MaxioLink, seen: IndexedSubscription[], findings: Finding[]): Finding[] {
+  const words = findings.length === 0 ? undefined : forgottenLeave(record, link, seen);
+  if (words === undefined) return findings;
+  return findings.map((each) => ({ ...each, detail: `${each.detail} ${words}`, repairable: false }));
+}
+
+/** Every product that the groups give should be there, or something of its family, which may be somebody else's. */
 function unbilledByGroup(
   record: UserRecord,
   link: MaxioLink,
@@ -166,13 +173,13 @@ function unbilledByGroup(
   wanted: readonly WantedProduct[],
 ): Finding[] {
   const live = seen.filter(({ state }) => isPresent(state));
-  const familyOf = ({ id }: IndexedSubscription): string | undefined => rememberedOf(link, id)?.productFamily;
+  const familyOf = ({ id }: IndexedSubscription): string | undefined =>
+    (rememberedOf(link, id) ?? link.foreign?.find((other) => other.id === id))?.productFamily;
   return wanted.flatMap(({ productHandle, family, through }) => {
     // While a loss waits for an operator, or is not acted on, the site's own product is not given in its place.
     if (through === 'site' && (record.loss !== undefined || live.some((each) => isOurs(record, link, each)))) return [];
     const stands = live.some(
-      (each) =>
-        each.productHandle === productHandle || (isOurs(record, link, each) && family !== undefined && familyOf(each) === family),
+      (each) => each.productHandle === productHandle || (family !== undefined && familyOf(each) === family),
     );
     if (stands) return [];
     return [

@@ -3,7 +3,7 @@
  * and leaves a report. What pending, held or newer work of ours explains is no drift. Refuses to repair (repair.ts); by policy it asks for that, once.
  */
 import type { SiteConfig } from '../config.ts';
-import type { DriftHead, DriftReports, StoredDriftRow } from '../directory/drift-report.ts';
+import { type DriftHead, type DriftReports, openCounts, type StoredDriftRow } from '../directory/drift-report.ts';
 import { digest } from '../directory/keys.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
@@ -94,10 +94,11 @@ export class Drift implements Chore {
   }
 
   /** At every turn, so that a process that has taken over the rounds tells of the last report, too. */
-  #measure({ counts, atMs }: DriftHead): void {
+  #measure({ counts, exempts, atMs }: DriftHead): void {
     const { telemetry, site } = this.#parts;
     if (atMs === 0) return;
-    for (const kind of DRIFT_KINDS) telemetry.driftUsers.set({ site: site.key, kind }, counts[kind] ?? 0);
+    const open = openCounts({ counts, exempts });
+    for (const kind of DRIFT_KINDS) telemetry.driftUsers.set({ site: site.key, kind }, open[kind] ?? 0);
     telemetry.duplicateCustomers.set({ site: site.key }, counts['duplicate-customer'] ?? 0);
     telemetry.reconcileLastSuccess.set({ site: site.key }, atMs / 1_000);
   }
@@ -113,8 +114,12 @@ export class Drift implements Chore {
   async #go(head: DriftHead, turn: Turn): Promise<'more' | 'idle'> {
     if (head.full) {
       // The survey is a chore of its own; it is over when its pass is newer than the question.
-      if ((await this.#parts.delta.marks()).fullAtMs < head.askedMs) return 'idle';
-    } else if ((await this.#parts.delta.step(turn)) === 'more') {
+      if ((await this.#parts.delta.marks()).fullAtMs < head.askedMs) {
+        // One that was in its last phase when it was asked for has ended with a pass that is older.
+        await this.#parts.survey.want({ by: 'drift' });
+        return 'idle';
+      }
+    } else if ((await this.#parts.delta.step(turn, head.askedMs)) === 'more') {
       return 'more';
     }
     await this.#report(head, turn);
@@ -124,18 +129,20 @@ export class Drift implements Chore {
   async #report(head: DriftHead, turn: Turn): Promise<void> {
     const { reports, repairs, runs, site, logger } = this.#parts;
     const { sinceMs: asOfMs } = await this.#parts.delta.marks();
+    const beganMs = await runs.nowMs();
     const rows = await this.rowsFrom(await this.#compare(asOfMs, turn.signal), await reports.rows(), asOfMs);
-    const counts: Record<string, number> = {};
-    for (const { kind } of rows) counts[kind] = (counts[kind] ?? 0) + 1;
-    await reports.replace(rows);
     const nextMs = turn.nowMs + site.driftHours * HOUR_MS;
-    // Somebody may have asked for another look while this one was compared.
-    const again = (await reports.head()).state === 'wanted';
-    await reports.note({ ...(again ? {} : { state: 'done' }), atMs: turn.nowMs, lastFull: head.full, counts, nextMs });
+    const made = await reports.replace(rows, { beganMs, atMs: turn.nowMs, lastFull: head.full, nextMs });
+    if (made === undefined) return;
+    const { counts } = made;
+    const differences = Object.values(counts).reduce((sum, count) => sum + count, 0);
     await reports.forgetRepairs(turn.nowMs - QUARREL_MS);
-    await runs.tell('', 0, { kind: 'operator', what: 'drift-report', actor: head.by, full: head.full, differences: rows.length });
+    await runs.tell('', 0, { kind: 'operator', what: 'drift-report', actor: head.by, full: head.full, differences });
     logger.info({ site: site.key, full: head.full, counts }, 'drift report');
-    if (site.drift === 'repair' && turn.mode === 'enforce') await repairs.once(rows);
+    // Whoever was looked into meanwhile was offered for repair by that look.
+    const late = new Set(made.late);
+    if (site.drift === 'repair' && turn.mode === 'enforce')
+      await repairs.once(rows.filter(({ personId }) => !late.has(personId)));
   }
 
   /** Give findings what earlier reports and repairs say of them. */

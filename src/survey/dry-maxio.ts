@@ -187,8 +187,8 @@ export class DryMaxio {
       remembered.delete(row.id);
       const read = subscriptionOf(row);
       const newer = run !== undefined && row.readAtMs > run.atMs;
-      if (memory === undefined || newer)
-        return { ...read, ...(memory?.productFamily === undefined ? {} : { productFamily: memory.productFamily }) };
+      const { productFamily } = memory ?? link?.foreign?.find(({ id }) => id === row.id) ?? {};
+      if (memory === undefined || newer) return { ...read, ...(productFamily === undefined ? {} : { productFamily }) };
       return { ...read, ...productOf(memory), state: memory.state, ending: endingOf(memory, row.ending) };
     });
     for (const memory of remembered.values()) {
@@ -278,6 +278,7 @@ function subscriptionOf(row: IndexedSubscription): Subscription {
     monthlyCents: row.monthlyCents,
     ending: row.ending,
     cancellationMessage: row.cancellationMessage ?? null,
+    canceledAt: row.canceledAt,
     customerId: row.customerId,
     updatedAt: row.updatedAt,
   };

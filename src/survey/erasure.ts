@@ -120,6 +120,7 @@ export class Erasures {
     ];
     const byHand = [
       'Remove the person in the identity provider, or they are sent again as somebody new.',
+      'Whoever has this person as manager keeps the id and name in their own record, as sent: give them another manager in the identity provider, which then sends that.',
       'Backups of Redis from before keep the person until they run out; after restoring one, erase again or let EXPORT_DIR do it.',
     ];
     if (customerId !== undefined) {

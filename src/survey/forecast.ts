@@ -32,7 +32,7 @@ export interface ForecastStep {
   /** Subscription, or customer for steps about one; absent for what does not exist yet. */
   target?: string;
   productHandle?: string;
-  /** Where it is not the one of the site. */
+  /** Where a rule names one; else that of the site, or for a change of product the one that is there. */
   paymentCollectionMethod?: string;
   words: string;
 }
@@ -56,7 +56,7 @@ export function forecast(
   record: UserRecord,
   sight: Sight,
   policy: RunPolicy,
-  clock: { nowMs: number; lastLossMs?: number | undefined },
+  clock: { nowMs: number; lastLossMs?: number | undefined; dataLossAtMs?: number | undefined },
 ): Forecast {
   const leaving = intentOf(record) === 'inactive';
   const atStake = leaving ? (record.monthlyCents ?? 0) : (record.loss?.monthlyCents ?? 0);
@@ -174,7 +174,7 @@ function stepOf(step: Step): ForecastStep {
     case 'create-subscription':
       return { kind: step.kind, target: step.customerId, ...saleOf(step), words };
     case 'change-product':
-      return { kind: step.kind, target: step.target, productHandle: step.productHandle, words };
+      return { kind: step.kind, target: step.target, ...saleOf(step), words };
     case 'update-customer':
       return { kind: step.kind, target: step.customerId, words };
     default:
@@ -189,8 +189,9 @@ function saleOf({
   return { productHandle, ...(paymentCollectionMethod === undefined ? {} : { paymentCollectionMethod }) };
 }
 
-function saleWords({ productHandle, pricePointHandle }: Sale): string {
-  return pricePointHandle === undefined ? productHandle : `${productHandle}, price point ${pricePointHandle}`;
+function saleWords({ productHandle, pricePointHandle, paymentCollectionMethod }: Sale): string {
+  const price = pricePointHandle === undefined ? '' : `, price point ${pricePointHandle}`;
+  return `${productHandle}${price}${paymentCollectionMethod === undefined ? '' : `, paid by ${paymentCollectionMethod}`}`;
 }
 
 function wordsOf(step: Step): string {

@@ -3,6 +3,7 @@
  * This is the plan that `observe` shows, and how two configurations are compared. No call to Maxio, nothing written.
  */
 
+import { dataLossAtMs } from '../directory/data-loss.ts';
 import { GroupStore } from '../directory/group-store.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Runs } from '../directory/runs.ts';
@@ -90,12 +91,12 @@ export class Forecasts {
     }
   }
 
-  async #clock(): Promise<{ nowMs: number; lastLossMs?: number }> {
+  async #clock(): Promise<{ nowMs: number; lastLossMs?: number; dataLossAtMs: number | undefined }> {
     const { store, runs } = this.#parts;
-    const [nowMs, lastLoss] = await store.guard(() =>
-      Promise.all([runs.nowMs(), store.redis.hget(`${store.prefix}guard`, 'lastLossMs')]),
+    const [nowMs, lastLoss, lossAtMs] = await store.guard(() =>
+      Promise.all([runs.nowMs(), store.redis.hget(`${store.prefix}guard`, 'lastLossMs'), dataLossAtMs(store)]),
     );
-    return lastLoss === null ? { nowMs } : { nowMs, lastLossMs: Number(lastLoss) };
+    return { nowMs, dataLossAtMs: lossAtMs, ...(lastLoss === null ? {} : { lastLossMs: Number(lastLoss) }) };
   }
 
   /** @param byGroup whether what the groups are known by matters */

@@ -17,8 +17,8 @@ import { Refused } from './refused.ts';
 export type ResolvedPlans =
   /** Acceptable; `author` where an operator has set them, or, at the moment `backAtMs`, has gone back to those in the file. */
   | { kind: 'ready'; rules: PlanRule[]; siteFamily?: string | undefined; author?: string | undefined; backAtMs?: number }
-  /** Maxio does not sell what they name. */
-  | { kind: 'refused'; problems: string[] }
+  /** Maxio does not sell what they name, or what the site itself names beside them; `of` tells which. */
+  | { kind: 'refused'; problems: string[]; of: ('rules' | 'site')[] }
   /** Maxio has not been asked, or has not answered. */
   | { kind: 'unanswered' };
 
@@ -146,8 +146,18 @@ export class GroupPlans {
     const named = this.#named(rules);
     const known = await this.#stored.known(named.map(({ name }) => name));
     if (named.some(({ name }) => !known.has(name))) return { kind: 'unanswered' };
-    const problems = named.flatMap((each) => problemOf(each, known.get(each.name)) ?? []);
-    if (problems.length > 0) return { kind: 'refused', problems };
+    const wrong = named.filter((each) => problemOf(each, known.get(each.name)) !== undefined);
+    if (wrong.length > 0) {
+      const problems = wrong.flatMap((each) => problemOf(each, known.get(each.name)) ?? []);
+      const isOfRules = ({ product, pricePoint }: Named): boolean =>
+        pricePoint !== undefined || rules.some((rule) => rule.product === product);
+      const ofSite = wrong.some(({ name }) => name === this.#parts.siteProduct);
+      return {
+        kind: 'refused',
+        problems,
+        of: [...(wrong.some(isOfRules) ? ['rules' as const] : []), ...(ofSite ? ['site' as const] : [])],
+      };
+    }
     const spelled = (name: string): string => known.get(name)?.found?.handle ?? name;
     const { siteProduct } = this.#parts;
     return {

@@ -16,8 +16,9 @@ export function customerRow(customer: Customer): CustomerRow {
 
 /** @returns undefined where Maxio does not say whose subscription it is */
 export function subscriptionRow(subscription: Subscription): SubscriptionRow | undefined {
-  const { id, customerId, state, productHandle, monthlyCents, reference, ending, cancellationMessage, updatedAt } = subscription;
+  const { id, customerId, state, productHandle, monthlyCents, reference, ending, cancellationMessage, canceledAt, updatedAt } =
+    subscription;
   if (customerId === undefined) return undefined;
   const row: SubscriptionRow = { id, customerId, state, productHandle, monthlyCents, reference, ending, updatedAt };
-  return cancellationMessage?.includes('scim=') === true ? { ...row, cancellationMessage } : row;
+  return cancellationMessage?.includes('scim=') === true ? { ...row, cancellationMessage, canceledAt } : row;
 }

@@ -57,6 +57,9 @@ export interface LinksParts {
 const AT_ONCE = 3;
 /** How soon a link without an answer is sent again. */
 const AGAIN_MS = 30_000;
+/** Unless something more was decided for them meanwhile. */
+const FORGET = `if redis.call('zscore', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('zrem', KEYS[1], ARGV[1]) end
+return 0`;
 /** How soon it is looked again whether somebody who may go on does. */
 const LOOK_AGAIN_MS = 5_000;
 const FAILURES_SHOWN = 100;
@@ -181,21 +184,22 @@ export class Links implements Chore {
   }
 
   /**
-   * Whoever is parked for a decision that was made is tried again; the sweep rings for them within seconds. A run that is at work may still park them by
-   * what it read before, so they stay on the list until no run is to come.
+   * Whoever is parked for a decision that was made is tried again, once: the sweep rings for them within seconds, and a run that begins then knows of it, so
+   * what it parks them for is something else. A run that is at work may still park them by what it read before, so until it is over they stay on the list.
    */
   async #letGoOn({ nowMs, mode }: Turn): Promise<void> {
     const { store, runs } = this.#parts;
     const waiters = `${store.prefix}linkWaiters`;
     // Elsewhere nobody runs, and nobody can be parked.
     if (mode !== 'enforce') return;
-    const ids = await store.redis.zrangebyscore(waiters, '-inf', String(nowMs), 'LIMIT', 0, BATCH);
-    for (const id of ids) {
+    const due = await store.redis.zrangebyscore(waiters, '-inf', String(nowMs), 'WITHSCORES', 'LIMIT', 0, BATCH);
+    for (let at = 0; at + 1 < due.length; at += 2) {
+      const [id = '', since = ''] = due.slice(at, at + 2);
       const score = await store.redis.zscore(`${store.prefix}dirty`, id);
       const record = score === null ? await store.read(id) : undefined;
       const waits = record?.run?.outcome === 'parked' && record.run.reason === 'link-approval';
-      if (waits) await runs.retry(id, { kind: 'run', what: 'retry', actor: 'link' });
-      if (score === null && !waits) await store.redis.zrem(waiters, id);
+      const tried = waits && (await runs.retry(id, { kind: 'run', what: 'retry', actor: 'link' }));
+      if (tried || (score === null && !waits)) await store.redis.eval(FORGET, 1, waiters, id, since);
       else await store.redis.zadd(waiters, 'XX', nowMs + LOOK_AGAIN_MS, id);
     }
   }

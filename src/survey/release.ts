@@ -90,7 +90,7 @@ export class Release {
       );
     }
     await recovery.end({ by, requestId }, asNew);
-    const set = await modes.set('enforce', { by, why: 'released', requestId });
+    const set = await modes.set('enforce', { by, why: 'released', requestId, release: true });
     if (set.mode !== 'enforce') {
       throw new ReleaseRefused(
         'rebuild-first',

@@ -5,6 +5,7 @@
  * as would trip the guard if they were leavers: so many differences are one decision of somebody, and undoing it is a decision, too.
  */
 import type { SiteConfig } from '../config.ts';
+import { dataLossAtMs } from '../directory/data-loss.ts';
 import type { DriftReports, StoredDriftRow } from '../directory/drift-report.ts';
 import { intentOf, type MaxioLink, type UserRecord } from '../directory/record.ts';
 import type { Lease, Runs } from '../directory/runs.ts';
@@ -50,12 +51,13 @@ const PATIENCE_MS = 10_000;
 const WHY_NOT = {
   busy: 'This person is being worked on at this moment. Ask again.',
   gone: 'This person is not in the directory.',
-  old: 'This leave is older than the recovery of the site; the person may be back. An operator has to decide.',
+  old: 'The last change of this person is older than the recovery of the site, so it may be the directory that is wrong. An operator has to decide.',
   moved: 'This person has changed meanwhile. Look for drift again.',
   pending: 'A change of this person is on its way or parked; it comes first.',
   held: 'The leave of this person waits for approval; decide about it first.',
   exempt: 'An operator has decided that this leave is not acted on.',
 } as const;
+const WANTED_SO = 'Somebody wants it so; name this person by id to put it right all the same.';
 
 export class Repairs {
   readonly #parts: RepairsParts;
@@ -64,7 +66,7 @@ export class Repairs {
     this.#parts = parts;
   }
 
-  /** Repair what an operator has chosen from the last report, contested differences included. */
+  /** Repair what an operator has chosen from the last report. What is contested only for people who are named: a word about many is not a word about them. */
   async repair(wish: RepairWish, order: RepairOrder): Promise<Repaired> {
     const rows = await this.#parts.reports.rows();
     const wanted = rows.filter((row) =>
@@ -77,14 +79,21 @@ export class Repairs {
       if (!wanted.some(({ personId }) => personId === id))
         skipped.push({ id, detail: 'The last report has no difference of this person.' });
     }
-    const done = await this.#all(wanted, order);
+    const contested = 'ids' in wish ? new Set<string>() : contestedAmong(rows);
+    const left = new Set(wanted.map(({ personId }) => personId)).intersection(contested);
+    skipped.push(...[...left].map((id) => ({ id, detail: WANTED_SO })));
+    const done = await this.#all(
+      wanted.filter(({ personId }) => !left.has(personId)),
+      order,
+    );
     return { ...done, skipped: [...skipped, ...done.skipped] };
   }
 
   /** Repair, by policy, what was never repaired before, unless it is too much for nobody to have looked at it. */
   async once(rows: StoredDriftRow[]): Promise<Repaired> {
     const { runs, store, reports, site, logger } = this.#parts;
-    const fresh = rows.filter(({ repair }) => repair === 'possible');
+    const contested = contestedAmong(rows);
+    const fresh = rows.filter(({ repair, personId }) => repair === 'possible' && !contested.has(personId));
     if (fresh.length === 0) return { repaired: 0, skipped: [], left: 0 };
     const today = await reports.countRepairs((await runs.nowMs()) - DAY_MS);
     const active = await store.guard(() => store.redis.scard(`${store.prefix}active`));
@@ -135,7 +144,7 @@ export class Repairs {
     try {
       const record = await store.read(id);
       if (record === undefined) return 'gone';
-      if (order.by === 'drift' && (await this.#isOldLeave(record))) return 'old';
+      if (order.by === 'drift' && (await this.#isOld(record))) return 'old';
       const why = await this.#replan(record, lease, rows, order);
       if (why !== undefined) return why;
       await reports.noteRepairs(
@@ -143,8 +152,9 @@ export class Repairs {
         await runs.nowMs(),
       );
       const keys = new Set(rows.map(({ key }) => key));
-      const left = (await reports.rowsOf(id)).map((row) => (keys.has(row.key) ? { ...row, repair: 'repaired' as const } : row));
-      await reports.put(id, left);
+      await reports.change(id, (reported) =>
+        reported.map((row) => (keys.has(row.key) ? { ...row, repair: 'repaired' as const } : row)),
+      );
       await runs.release(lease);
       await ring(id, intentOf(record) === 'inactive' ? 'urgent' : 'normal').catch(() => undefined);
       return undefined;
@@ -153,11 +163,10 @@ export class Repairs {
     }
   }
 
-  /** Whether somebody has left before this data was lost or set back. Data that was never lost has an epoch too: it began with the first contact. */
-  async #isOldLeave(record: UserRecord): Promise<boolean> {
-    const { store } = this.#parts;
-    if (intentOf(record) !== 'inactive' || record.modifiedAtMs >= store.witness.standing.epochAtMs) return false;
-    return (await store.guard(() => store.redis.hexists(`${store.prefix}site`, 'began'))) === 1;
+  /** Whether nobody has said anything about somebody since this data was lost or set back: whoever left may be back, and whoever was here may have left. */
+  async #isOld({ modifiedAtMs }: UserRecord): Promise<boolean> {
+    const lossAtMs = await dataLossAtMs(this.#parts.store);
+    return lossAtMs !== undefined && modifiedAtMs < lossAtMs;
   }
 
   async #replan(record: UserRecord, lease: Lease, rows: StoredDriftRow[], { by, requestId }: RepairOrder) {
@@ -170,6 +179,11 @@ export class Repairs {
     const answer = await runs.replan(record, { link: belief, lease }, audit);
     return answer === 'done' ? undefined : answer;
   }
+}
+
+/** People of whom somebody wants something so. They are left out whole: planning them anew for another difference would undo that one, too. */
+function contestedAmong(rows: StoredDriftRow[]): Set<string> {
+  return new Set(rows.flatMap(({ repair, personId }) => (repair === 'contested' ? [personId] : [])));
 }
 
 /** What is believed of Maxio from now on: nothing about its subscriptions before they are listed again, and its own values where they differ. */

@@ -4,7 +4,7 @@
  * Our own calls cause messages, too; those agree with our memory and cost no reading (webhook-news.ts).
  */
 import type { SiteConfig } from '../config.ts';
-import type { DriftReports } from '../directory/drift-report.ts';
+import type { DriftReports, StoredDriftRow } from '../directory/drift-report.ts';
 import type { UserRecord } from '../directory/record.ts';
 import type { Store } from '../directory/store.ts';
 import type { IndexedCustomer, SurveyIndex } from '../directory/survey-index.ts';
@@ -125,10 +125,11 @@ export class Touch implements Chore {
     const { index, reports, drift, repairs, site, policy } = this.#parts;
     const [customer, subscriptions] = await Promise.all([index.customer(customerId), index.subscriptionsOf([customerId])]);
     const findings = findingsOf(record, { customer, subscriptions, asOfMs }, await policy([record]));
-    const before = await reports.rowsOf(record.id);
-    const rows = await drift.rowsFrom(findings, before, asOfMs);
-    const kept = before.filter(({ kind }) => kind === 'duplicate-customer');
-    if (rows.length + before.length > 0) await reports.put(record.id, [...rows, ...kept]);
+    let rows: StoredDriftRow[] = [];
+    await reports.change(record.id, async (before) => {
+      rows = await drift.rowsFrom(findings, before, asOfMs);
+      return [...rows, ...before.filter(({ kind }) => kind === 'duplicate-customer')];
+    });
     if (site.drift === 'repair' && turn.mode === 'enforce') await repairs.once(rows);
   }
 

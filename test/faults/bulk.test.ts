@@ -2,11 +2,10 @@
  * SIGKILL of a real process in the middle of a bulk request: the answer is lost as a whole, so the client knows nothing of what was done, and sends the
  * request again. That must do what is missing and nothing twice. Real processes, a real Redis with `appendfsync always`, the sandbox as the witness.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { expect, test } from 'vitest';
 import { oktaUser, patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, Service } from '../support/service.ts';
+import type { Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 
 const ENV = {
   MAXIO_PRODUCT_HANDLE: 'pro',
@@ -16,31 +15,7 @@ const ENV = {
 };
 const PEOPLE = [1, 2, 3, 4].map((n) => person(n));
 
-let redis: TestRedis;
-let sandbox: Sandbox;
-const services: Service[] = [];
-
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.spawn({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { ...ENV, ...env } });
-  services.push(service);
-  await service.ready();
-  return service;
-}
-
-beforeAll(async () => {
-  redis = await startRedis({ appendfsync: 'always' });
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.splice(0).map((service) => service.kill()));
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
+const stage = useStage({ env: ENV });
 
 const bulkOf = (Operations: unknown[]): Record<string, unknown> => ({
   schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
@@ -59,7 +34,7 @@ test.each([
 ])(
   'F01 kill -9 in the middle of a bulk request, %s: sent again, it does what is missing and nothing twice',
   async (_when, failpoint, again) => {
-    const first = await start();
+    const first = await stage.start();
     const [stays, leaves] = [person(8), person(9)];
     const ids = await Promise.all(
       [stays, leaves].map(async (who) => String((await first.scim('POST', '/Users', oktaUser(who))).body.id)),
@@ -72,24 +47,24 @@ test.each([
       { method: 'PATCH', path: `/Users/${ids[0]}`, data: patch({ op: 'replace', path: 'name.familyName', value: 'New' }) },
       { method: 'DELETE', path: `/Users/${ids[1]}` },
     ]);
-    const doomed = await start({ FAILPOINT: failpoint, ROLE: 'api' });
+    const doomed = await stage.start({ FAILPOINT: failpoint, ROLE: 'api' });
     expect(await doomed.scim('POST', '/Bulk', request).catch(() => 'reset')).toBe('reset');
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
 
-    const heir = await start();
+    const heir = await stage.start();
     const rows = rowsOf(await heir.scim('POST', '/Bulk', request));
     expect(rows.map(({ status }) => status)).toEqual(again);
     await heir.settled(40_000);
     const references = [...PEOPLE, stays, leaves].map(({ externalId }) => externalId);
     expect(
-      sandbox.state
+      stage.sandbox.state
         .customers()
         .map(({ reference }) => reference)
         .sort(),
     ).toEqual(references);
-    const states = sandbox.state.subscriptions().map(({ state }) => state);
+    const states = stage.sandbox.state.subscriptions().map(({ state }) => state);
     expect(states.sort()).toEqual(['active', 'active', 'active', 'active', 'active', 'canceled']);
-    expect(sandbox.state.customers().find(({ reference }) => reference === stays.externalId)?.last_name).toBe('New');
+    expect(stage.sandbox.state.customers().find(({ reference }) => reference === stays.externalId)?.last_name).toBe('New');
   },
   120_000,
 );
@@ -103,11 +78,11 @@ test('F01 kill -9 between two people who refer to each other: whoever is there c
     data: oktaUser(person(n), { [ENTERPRISE]: { manager: { value: `bulkId:p${by}` } } }),
   });
   const request = bulkOf([managed(1, 2), managed(2, 1)]);
-  const doomed = await start({ FAILPOINT: 'after_commit:kill:2', ROLE: 'api' });
+  const doomed = await stage.start({ FAILPOINT: 'after_commit:kill:2', ROLE: 'api' });
   expect(await doomed.scim('POST', '/Bulk', request).catch(() => 'reset')).toBe('reset');
   expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
 
-  const heir = await start();
+  const heir = await stage.start();
   expect(rowsOf(await heir.scim('POST', '/Bulk', request)).map(({ status }) => status)).toEqual(['409', '409']);
   const { body } = await heir.scim('GET', '/Users');
   const [second, one] = body.Resources as { id: string; userName: string }[];
@@ -120,5 +95,5 @@ test('F01 kill -9 between two people who refer to each other: whoever is there c
   expect((await heir.scim('GET', `/Users/${one?.id}`)).body[ENTERPRISE]).toMatchObject({ manager: { value: second?.id } });
   expect((await heir.scim('GET', `/Users/${second?.id}`)).body[ENTERPRISE]).toMatchObject({ manager: { value: one?.id } });
   await heir.settled(40_000);
-  expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active', 'active']);
+  expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active', 'active']);
 }, 120_000);

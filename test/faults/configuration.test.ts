@@ -2,13 +2,11 @@
  * F83: a changed configuration that would change what happens to many people waits for approval; a small one applies by itself; old processes beside new ones
  * do not quarrel. Real processes, real Redis; the truth is the ledger of the sandbox.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { oktaUser, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
 import { OpsDoor } from '../support/rollout.ts';
-import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
+import { OPS_TOKEN, type Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { joinAll } from '../support/steps.ts';
 
 interface State {
@@ -17,37 +15,14 @@ interface State {
   changes: { people: number; examples: string[] } | null;
 }
 
-let redis: TestRedis;
-let commands: Redis;
-let sandbox: Sandbox;
-let services: Service[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  commands = redis.connect();
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-  // A customer without a reference, so that a site in `observe` waits for its release.
-  sandbox.state.seed({ customers: [{ reference: null, email: 'somebody@example.net' }] });
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.kill()));
-  services = [];
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
+const stage = useStage({ env: { MAXIO_GUARD_FLOOR: '5', LOG_LEVEL: 'warn' } });
+// A customer without a reference, so that a site in `observe` waits for its release.
+beforeEach(() => {
+  stage.sandbox.state.seed({ customers: [{ reference: null, email: 'somebody@example.net' }] });
 });
 
 async function start(product: string, env: Record<string, string> = {}): Promise<{ service: Service; door: OpsDoor }> {
-  const service = await Service.start({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { MAXIO_PRODUCT_HANDLE: product, MAXIO_GUARD_FLOOR: '5', LOG_LEVEL: 'warn', ...env },
-  });
-  services.push(service);
+  const service = await stage.start({ MAXIO_PRODUCT_HANDLE: product, ...env });
   return { service, door: new OpsDoor(service.url, OPS_TOKEN) };
 }
 
@@ -69,7 +44,7 @@ async function until(door: OpsDoor, expected: (state: State) => void): Promise<S
 
 function products(): Record<string, number> {
   const count: Record<string, number> = {};
-  for (const { product } of sandbox.state.subscriptions()) {
+  for (const { product } of stage.sandbox.state.subscriptions()) {
     const handle = product?.handle ?? 'none';
     count[handle] = (count[handle] ?? 0) + 1;
   }
@@ -109,7 +84,7 @@ describe('F83 a change of configuration that would move many people', () => {
     await service.settled();
     expect(products()).toEqual({ pro: 20, basic: 1 });
     expect((await door.try('/configuration/approve', {})).status).toBe(409);
-    const audit = JSON.stringify(await commands.xrange('scim:{us.acme}:audit', '-', '+'));
+    const audit = JSON.stringify(await stage.commands.xrange('scim:{us.acme}:audit', '-', '+'));
     expect(audit).toContain('configuration-propose');
     expect(audit).toContain('configuration-apply');
   });
@@ -183,7 +158,7 @@ describe('F83 a change of configuration that would move many people', () => {
     expect(products()).toEqual({ basic: 20 });
     const state = await until(old.door, () => undefined);
     expect(state.candidate).toBeNull();
-    const moves = JSON.stringify(await commands.xrange('scim:{us.acme}:audit', '-', '+')).match(
+    const moves = JSON.stringify(await stage.commands.xrange('scim:{us.acme}:audit', '-', '+')).match(
       /configuration-(propose|apply|withdraw)/g,
     );
     expect(moves).toEqual(['configuration-propose', 'configuration-apply']);

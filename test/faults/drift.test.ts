@@ -2,14 +2,12 @@
  * Drift on a real service: what staff have changed at Maxio is found, all of it and nothing else, while work goes on; it is repaired when asked,
  * and somebody who changes it back is shown, not fought. Real process, real Redis; the truth is the ledger of the sandbox.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { StoredDriftRow } from '../../src/directory/drift-report.ts';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { oktaUser, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
 import { OpsDoor } from '../support/rollout.ts';
-import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
+import { OPS_TOKEN, type Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { joinAll, setActive } from '../support/steps.ts';
 
 type Row = Omit<StoredDriftRow, 'key' | 'sinceMs'> & { sinceAt: string };
@@ -22,35 +20,10 @@ interface Report {
   rows: Row[];
 }
 
-let redis: TestRedis;
-let commands: Redis;
-let sandbox: Sandbox;
-let services: Service[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  commands = redis.connect();
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.kill()));
-  services = [];
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
+const stage = useStage({ env: { MAXIO_PRODUCT_HANDLE: 'pro', LOG_LEVEL: 'warn' } });
 
 async function start(env: Record<string, string> = {}): Promise<{ service: Service; door: OpsDoor }> {
-  const service = await Service.start({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { MAXIO_PRODUCT_HANDLE: 'pro', LOG_LEVEL: 'warn', ...env },
-  });
-  services.push(service);
+  const service = await stage.start(env);
   return { service, door: new OpsDoor(service.url, OPS_TOKEN) };
 }
 
@@ -76,14 +49,14 @@ interface Theirs {
 /** What person number n has at Maxio. */
 function of(n: number): Theirs {
   const { externalId } = person(n);
-  const customer = sandbox.state.customers().find(({ reference }) => reference === externalId);
-  const subscription = sandbox.state.subscriptions().find((each) => each.customer?.reference === externalId);
+  const customer = stage.sandbox.state.customers().find(({ reference }) => reference === externalId);
+  const subscription = stage.sandbox.state.subscriptions().find((each) => each.customer?.reference === externalId);
   return { customerId: customer?.id ?? 0, subscriptionId: subscription?.id ?? 0 };
 }
 
 /** Calls that are no reading. */
 function writes(since = 0): string[] {
-  return sandbox.state
+  return stage.sandbox.state
     .ledger()
     .slice(since)
     .filter(({ method }) => method !== 'GET')
@@ -108,7 +81,7 @@ describe('differences that staff have made', () => {
     expect(first.full).toBe(true);
     expect(first.rows).toEqual([]);
 
-    const { state } = sandbox;
+    const { state } = stage.sandbox;
     state.staff({ do: 'cancel-subscription', id: of(1).subscriptionId });
     state.staff({ do: 'create-subscription', customerId: of(490).customerId, subscription: { product_handle: 'pro' } });
     state.editSubscription(of(491).subscriptionId, { state: 'active' });
@@ -165,10 +138,10 @@ describe('differences that staff have made', () => {
     const { service, door } = await start();
     await joinAll(service, 5);
     await look(door);
-    const before = sandbox.state.ledger().length;
+    const before = stage.sandbox.state.ledger().length;
     const report = await look(door);
     expect(report.rows).toEqual([]);
-    const calls = sandbox.state
+    const calls = stage.sandbox.state
       .ledger()
       .slice(before)
       .map(({ path }) => path.replace(/\?.*/, ''));
@@ -182,7 +155,7 @@ describe('differences that staff have made', () => {
     await vi.waitFor(async () => expect((await service.health()).held).toBe(1), { timeout: 10_000 });
     expect((await look(door)).rows).toEqual([]);
     await door.post('/held/reject', { ids: [ids[0]] });
-    const before = sandbox.state.ledger().length;
+    const before = stage.sandbox.state.ledger().length;
     const report = await look(door);
     expect(report.rows).toMatchObject([{ kind: 'left-billed', personId: ids[0], exempt: true, repair: 'none' }]);
     const asked = await door.post<{ repaired: number; skipped: { id: string }[] }>('/drift/repair', { all: true });
@@ -198,7 +171,7 @@ describe('F51 a subscription or customer is changed by hand at Maxio', () => {
     await setActive(service, ids, 5, false, 'okta');
     await service.settled();
     await look(door);
-    const { state } = sandbox;
+    const { state } = stage.sandbox;
     const gone = of(4);
     state.staff({ do: 'cancel-subscription', id: of(1).subscriptionId });
     state.staff({ do: 'edit-customer', id: of(2).customerId, changes: { last_name: 'Changed' } });
@@ -235,35 +208,65 @@ describe('F51 a subscription or customer is changed by hand at Maxio', () => {
     timeout: 180_000,
   }, async () => {
     const { service, door } = await start({ MAXIO_DRIFT: 'repair' });
-    await joinAll(service, 3);
+    const ids = await joinAll(service, 3);
     await look(door);
     const { customerId } = of(1);
     const puts = () => writes().filter((call) => call === `PUT /customers/${customerId}.json`).length;
-    sandbox.state.staff({ do: 'edit-customer', id: customerId, changes: { last_name: 'Mine' } });
+    stage.sandbox.state.staff({ do: 'edit-customer', id: customerId, changes: { last_name: 'Mine' } });
     expect((await look(door)).counts).toEqual({ 'fields-differ': 1 });
     await vi.waitFor(() => expect(puts()).toBe(1), { timeout: 10_000 });
     await service.settled();
     expect((await look(door)).rows).toEqual([]);
 
     for (let again = 0; again < 3; again += 1) {
-      sandbox.state.staff({ do: 'edit-customer', id: customerId, changes: { last_name: `Mine again ${again}` } });
+      stage.sandbox.state.staff({ do: 'edit-customer', id: customerId, changes: { last_name: `Mine again ${again}` } });
       const report = await look(door);
       expect(report.rows).toMatchObject([{ kind: 'fields-differ', userName: name(1), repair: 'contested' }]);
       expect(puts()).toBe(1);
     }
-    // An operator may go on where the service does not.
-    expect(await door.post('/drift/repair', { kind: 'fields-differ' })).toMatchObject({ repaired: 1 });
+    // An operator may go on where the service does not: about this person, not by a word about many.
+    const [id] = ids;
+    const alone = { repaired: 0, skipped: [{ id, detail: expect.stringContaining('Somebody wants it so') }] };
+    expect(await door.post('/drift/repair', { kind: 'fields-differ' })).toEqual({ ...alone, left: 0 });
+    expect(await door.post('/drift/repair', { all: true })).toEqual({ ...alone, left: 0 });
+    expect(puts()).toBe(1);
+    expect(await door.post('/drift/repair', { ids: [id] })).toMatchObject({ repaired: 1, skipped: [] });
     await vi.waitFor(() => expect(puts()).toBe(2), { timeout: 10_000 });
     await service.settled();
     expect((await look(door)).rows).toEqual([]);
+  });
+
+  test('F51 somebody who left and is sold a subscription again is shown, and ended only by name', {
+    timeout: 120_000,
+  }, async () => {
+    const { externalId, userName: email } = person(1);
+    stage.sandbox.state.seed({ customers: [{ reference: externalId, email, first_name: 'Was', last_name: 'There' }] });
+    const { service, door } = await start({ MAXIO_DRIFT: 'repair' });
+    const ids = await joinAll(service, 1);
+    await setActive(service, ids, 1, false, 'okta');
+    await service.settled();
+    expect((await look(door)).rows).toEqual([]);
+
+    const { customerId } = of(1);
+    stage.sandbox.state.staff({ do: 'create-subscription', customerId, subscription: { product_handle: 'pro' } });
+    const before = stage.sandbox.state.ledger().length;
+    expect((await look(door)).rows).toMatchObject([{ kind: 'left-billed', personId: ids[0], repair: 'contested' }]);
+    for (const wish of [{ all: true }, { kind: 'left-billed' }]) {
+      expect(await door.post('/drift/repair', wish)).toMatchObject({ repaired: 0, skipped: [{ id: ids[0] }] });
+    }
+    expect(await stage.commands.zcard('scim:{us.acme}:dirty')).toBe(0);
+    expect(writes(before)).toEqual([]);
+    expect(await door.post('/drift/repair', { ids })).toMatchObject({ repaired: 1, skipped: [] });
+    await service.settled();
+    expect(writes(before)).toEqual([expect.stringMatching(/^DELETE \/subscriptions\//)]);
   });
 
   test('F51 by policy not so many are repaired that somebody must have meant it', { timeout: 120_000 }, async () => {
     const { service, door } = await start({ MAXIO_DRIFT: 'repair', MAXIO_GUARD_FLOOR: '3', MAXIO_GUARD_HOUR_PERCENT: '0' });
     await joinAll(service, 8);
     await look(door);
-    const before = sandbox.state.ledger().length;
-    for (const n of [1, 2, 3, 4]) sandbox.state.staff({ do: 'cancel-subscription', id: of(n).subscriptionId });
+    const before = stage.sandbox.state.ledger().length;
+    for (const n of [1, 2, 3, 4]) stage.sandbox.state.staff({ do: 'cancel-subscription', id: of(n).subscriptionId });
     const report = await look(door);
     expect(report.counts).toEqual({ 'active-unbilled': 4 });
     expect(report.rows.every(({ repair }) => repair === 'possible')).toBe(true);
@@ -279,13 +282,13 @@ describe('F51 a subscription or customer is changed by hand at Maxio', () => {
     const { service, door } = await start();
     const ids = await joinAll(service, 2);
     await look(door);
-    sandbox.state.staff({ do: 'edit-customer', id: of(1).customerId, changes: { last_name: 'Mine' } });
+    stage.sandbox.state.staff({ do: 'edit-customer', id: of(1).customerId, changes: { last_name: 'Mine' } });
     await look(door);
     await door.post('/mode', { mode: 'observe' });
     expect(await door.post('/drift/repair', { all: true })).toMatchObject({ repaired: 0, skipped: [{ id: ids[0] }] });
     const renamed = { ...person(1), familyName: 'Newer' };
     await service.scim('PUT', `/Users/${ids[0]}`, oktaUser(renamed, { id: ids[0] }));
     expect((await look(door)).rows).toEqual([]);
-    expect(await commands.zcard('scim:{us.acme}:dirty')).toBe(1);
+    expect(await stage.commands.zcard('scim:{us.acme}:dirty')).toBe(1);
   });
 });

@@ -158,6 +158,10 @@ test('F82 500 people fall out of a mapped group: nobody is ended, all are held, 
   expect(productsOf()).toEqual({ 'pro canceled': 3, 'pro active': 497 });
   const { body: spared } = await ops('GET', `/people/${sixth}`);
   expect(spared).toMatchObject({ active: true, loss: { state: 'exempt', spared: ['plans'], families: [] } });
+  const { body: exempt } = await ops('GET', '/held?state=exempt&limit=500');
+  const sixths = (exempt as { held: { id: string }[] }).held.find(({ id }) => id === sixth);
+  expect(sixths).toMatchObject({ what: 'product', products: ['pro'], subscriptions: 1, monthlyCents: 9_900, decidedBy: 'bert' });
+  expect(exempt).toMatchObject({ total: 496 });
 }, 300_000);
 
 test('F82 everybody of a mapped group is deactivated while the loss of its product is held: they are held as leavers', async () => {
@@ -240,6 +244,29 @@ test('F83 rules that name what Maxio does not sell are refused, and at a start w
   await service.settled();
   expect(productsOf()).toEqual({ 'basic active': 2 });
   expect((await ops('GET', '/doctor')).body).toMatchObject({
-    checks: expect.arrayContaining([expect.objectContaining({ name: 'us.acme products by group', status: 'fail' })]),
+    checks: expect.arrayContaining([
+      expect.objectContaining({
+        name: 'us.acme products by group',
+        status: 'fail',
+        cure: expect.stringMatching(/^Correct MAXIO_GROUP_PLANS_FILE and restart/),
+      }),
+    ]),
   });
+
+  // The rules are right, and what the site names beside them is not.
+  await service.kill();
+  await start([{ group: 'Staff', product: 'basic' }], { MAXIO_PRODUCT_HANDLE: 'nobody-made-it' });
+  await vi.waitFor(
+    async () =>
+      expect((await ops('GET', '/doctor')).body).toMatchObject({
+        checks: expect.arrayContaining([
+          expect.objectContaining({
+            name: 'us.acme products by group',
+            finding: expect.stringContaining('no product nobody-made-it'),
+            cure: expect.stringMatching(/^Correct MAXIO_PRODUCT_HANDLE and restart/),
+          }),
+        ]),
+      }),
+    WAIT,
+  );
 }, 120_000);

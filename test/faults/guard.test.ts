@@ -2,14 +2,12 @@
  * The guard on a real service: a mistaken mass deactivation is answered as SCIM wants it and cancels nothing, a decision acts on exactly those it names.
  * Real processes, a real Redis, what Okta and Entra send over HTTP; the truth is the ledger of the sandbox.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Holds } from '../../src/directory/holds.ts';
 import { Store } from '../../src/directory/store.ts';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, Service } from '../support/service.ts';
+
+import { useStage } from '../support/stage.ts';
 import { joinAll, leaveAll, setActive } from '../support/steps.ts';
 
 const PREFIX = 'scim:{us.acme}:';
@@ -23,44 +21,18 @@ const GUARD = {
   LOG_LEVEL: 'warn',
 };
 
-let redis: TestRedis;
-let commands: Redis;
-let sandbox: Sandbox;
-let services: Service[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  commands = redis.connect();
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.kill()));
-  services = [];
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
-
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { ...GUARD, ...env } });
-  services.push(service);
-  return service;
-}
+const stage = useStage({ env: GUARD });
 
 /** The desk of an operator, in a process other than the service's. */
 function desk(): Holds {
   const guard = { floor: 5, hourPercent: 5, dayPercent: 10, revenuePercent: 10, calmSeconds: 5 };
-  return new Holds(new Store(redis.connect(), 'us.acme', { backlogLimit: 1, guard }));
+  return new Holds(new Store(stage.redis.connect(), 'us.acme', { backlogLimit: 1, guard }));
 }
 
 /** References of those whose subscription was canceled, in order. */
 function canceled(): (string | null)[] {
-  const ids = sandbox.state.ledger().flatMap(({ method, path }) => (method === 'DELETE' ? [/\d+/.exec(path)?.[0]] : []));
-  const all = sandbox.state.subscriptions();
+  const ids = stage.sandbox.state.ledger().flatMap(({ method, path }) => (method === 'DELETE' ? [/\d+/.exec(path)?.[0]] : []));
+  const all = stage.sandbox.state.subscriptions();
   return ids.map((id) => all.find((subscription) => String(subscription.id) === id)?.customer?.reference ?? null);
 }
 
@@ -70,18 +42,18 @@ function refs(...ns: number[]): string[] {
 
 /** Let every loss so far look older by so much. */
 async function age(ms: number): Promise<void> {
-  const rows = await commands.zrange(`${PREFIX}losses`, '0', '-1', 'WITHSCORES');
+  const rows = await stage.commands.zrange(`${PREFIX}losses`, '0', '-1', 'WITHSCORES');
   for (let at = 0; at + 1 < rows.length; at += 2)
-    await commands.zadd(`${PREFIX}losses`, Number(rows[at + 1]) - ms, String(rows[at]));
+    await stage.commands.zadd(`${PREFIX}losses`, Number(rows[at + 1]) - ms, String(rows[at]));
 }
 
 describe('F80 100 % of 2,000 people are deactivated by mistake', () => {
   test('SCIM answers 2xx and active:false, nothing is canceled; three are approved and exactly those are', {
     timeout: 300_000,
   }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const ids = await joinAll(service, 2_000);
-    expect(sandbox.state.subscriptions().filter(({ state }) => state === 'active')).toHaveLength(2_000);
+    expect(stage.sandbox.state.subscriptions().filter(({ state }) => state === 'active')).toHaveLength(2_000);
 
     const everybody = ids.map((_, i) => i + 1);
     await leaveAll(service, ids, everybody, (n) => (n % 2 === 0 ? 'okta' : 'entra'));
@@ -113,18 +85,18 @@ describe('F80 100 % of 2,000 people are deactivated by mistake', () => {
 
     // Nothing releases itself, not even by a restart.
     await service.kill();
-    const heir = await start();
+    const heir = await stage.start();
     await heir.settled();
     expect(canceled().toSorted()).toEqual(refs(3, 500, 2_000).toSorted());
-    const live = sandbox.state.subscriptions().filter(({ state }) => state === 'active');
+    const live = stage.sandbox.state.subscriptions().filter(({ state }) => state === 'active');
     expect(live, 'everybody else is still billed').toHaveLength(1_997);
   });
 });
 
 describe('a small site with the default guard', () => {
   test('F82 everybody of a group is unassigned, each identity provider in its own words, over two replicas: one guard counts all', async () => {
-    const one = await start();
-    const two = await start();
+    const one = await stage.start();
+    const two = await stage.start();
     const ids = await joinAll(one, 40);
     await Promise.all([leaveAll(one, ids, [1, 3, 5, 7], () => 'entra'), leaveAll(two, ids, [2, 4, 6, 8], () => 'okta')]);
     expect(await one.health()).toMatchObject({ held: 8, pending: 0 });
@@ -133,7 +105,7 @@ describe('a small site with the default guard', () => {
   });
 
   test('F81 a slow bleed: five an hour are let go, until the limit of a day is passed', { timeout: 60_000 }, async () => {
-    const service = await start({ MAXIO_GUARD_CALM_SECONDS: '0', MAXIO_GUARD_REVENUE_PERCENT: '100' });
+    const service = await stage.start({ MAXIO_GUARD_CALM_SECONDS: '0', MAXIO_GUARD_REVENUE_PERCENT: '100' });
     const ids = await joinAll(service, 80);
     // 10 % of those who were there a day ago: eight.
     for (const numbers of [
@@ -152,7 +124,7 @@ describe('a small site with the default guard', () => {
   });
 
   test('F86 the same approval twice, at once and from two processes, is one cancel', async () => {
-    const service = await start({ MAXIO_GUARD_FLOOR: '0', MAXIO_GUARD_HOUR_PERCENT: '0', MAXIO_GUARD_DAY_PERCENT: '0' });
+    const service = await stage.start({ MAXIO_GUARD_FLOOR: '0', MAXIO_GUARD_HOUR_PERCENT: '0', MAXIO_GUARD_DAY_PERCENT: '0' });
     const ids = await joinAll(service, 2);
     await leaveAll(service, ids, [1, 2], () => 'entra');
     expect(await service.health()).toMatchObject({ held: 2 });
@@ -166,7 +138,7 @@ describe('a small site with the default guard', () => {
   });
 
   test('F80 a burst is seen before its first effect: six of forty, one after the other', async () => {
-    const service = await start({ MAXIO_GUARD_REVENUE_PERCENT: '100' });
+    const service = await stage.start({ MAXIO_GUARD_REVENUE_PERCENT: '100' });
     const ids = await joinAll(service, 40);
     for (const n of [1, 2, 3, 4, 5]) await setActive(service, ids, n, false, 'okta');
     expect((await service.health()).held).toBe(0);
@@ -176,7 +148,7 @@ describe('a small site with the default guard', () => {
   });
 
   test('an ordinary leaver only waits for the calm', async () => {
-    const service = await start({ MAXIO_GUARD_CALM_SECONDS: '1' });
+    const service = await stage.start({ MAXIO_GUARD_CALM_SECONDS: '1' });
     const ids = await joinAll(service, 10);
     await leaveAll(service, ids, [1], () => 'entra');
     await vi.waitFor(() => expect(canceled()).toEqual(refs(1)), { timeout: 15_000, interval: 50 });

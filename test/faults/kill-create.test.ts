@@ -2,16 +2,11 @@
  * SIGKILL of the service between any two steps of a create, and a create that takes effect after the client gave up and the person left:
  * one customer, the right billing state, nothing acknowledged lost. Real processes, a real Redis with `appendfsync always`, the sandbox.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FailpointName } from '../../src/failpoint.ts';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { oktaUser, patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, Service } from '../support/service.ts';
 
-let redis: TestRedis;
-let sandbox: Sandbox;
-const services: Service[] = [];
+import { useStage } from '../support/stage.ts';
 
 /** Short enough to wait for in a test, long enough that an answer on loopback is never taken for lost. */
 const ENV = {
@@ -21,30 +16,11 @@ const ENV = {
   SCIM_IDP: 'okta',
 };
 
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { ...ENV, ...env } });
-  services.push(service);
-  return service;
-}
-
-beforeAll(async () => {
-  redis = await startRedis({ appendfsync: 'always' });
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.splice(0).map((service) => service.kill()));
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
+const stage = useStage({ env: ENV });
 
 function expectOneBilled(): void {
-  expect(sandbox.state.customers().map(({ reference }) => reference)).toEqual([person(1).externalId]);
-  expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active']);
+  expect(stage.sandbox.state.customers().map(({ reference }) => reference)).toEqual([person(1).externalId]);
+  expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active']);
 }
 
 const POINTS: { id: string; point: FailpointName; what: string }[] = [
@@ -63,12 +39,12 @@ const PATIENCE = { timeout: 120_000 };
 
 describe('kill -9 during a create', PATIENCE, () => {
   test.each(POINTS)('$id: $what ($point)', async ({ point }) => {
-    const doomed = await start({ FAILPOINT: `${point}:kill` });
+    const doomed = await stage.start({ FAILPOINT: `${point}:kill` });
     const reply = await doomed.scim('POST', '/Users', oktaUser(person(1))).catch(() => undefined);
     expect(reply?.status ?? 'reset').toBe(point === 'after_commit' ? 'reset' : reply === undefined ? 'reset' : 201);
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
 
-    const heir = await start();
+    const heir = await stage.start();
     await heir.settled(60_000);
     expectOneBilled();
     const match = await heir.scim('GET', `/Users?filter=userName%20eq%20%22${encodeURIComponent(person(1).userName)}%22`);
@@ -80,7 +56,7 @@ describe('kill -9 during a create', PATIENCE, () => {
 
   test('F14 F15: kill -9 after the first of two cancels: the second follows, the first is not repeated', async () => {
     const who = person(1);
-    sandbox.state.seed({
+    stage.sandbox.state.seed({
       customers: [
         {
           first_name: who.givenName,
@@ -91,71 +67,77 @@ describe('kill -9 during a create', PATIENCE, () => {
         },
       ],
     });
-    const first = await start();
+    const first = await stage.start();
     const created = await first.scim('POST', '/Users', oktaUser(who));
     await first.settled(60_000);
     await first.kill('SIGTERM');
-    const doomed = await start({ FAILPOINT: 'after_record:kill' });
+    const doomed = await stage.start({ FAILPOINT: 'after_record:kill' });
     expect(
       (await doomed.scim('PATCH', `/Users/${created.body.id}`, patch({ op: 'replace', value: { active: false } }))).status,
     ).toBe(200);
     await doomed.waitForEnd();
-    const heir = await start();
+    const heir = await stage.start();
     await heir.settled(60_000);
-    expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled', 'canceled']);
-    expect(sandbox.state.ledger().filter(({ method }) => method === 'DELETE')).toHaveLength(2);
+    expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled', 'canceled']);
+    expect(stage.sandbox.state.ledger().filter(({ method }) => method === 'DELETE')).toHaveLength(2);
   });
 });
 
 describe('answers that never came', PATIENCE, () => {
   test('F42: the create took effect and the connection was cut: found, not repeated', async () => {
-    sandbox.state.setFault({ match: { method: 'POST', path: '/subscriptions.json' }, kind: 'commit-then-drop', times: 1 });
-    const service = await start();
+    stage.sandbox.state.setFault({ match: { method: 'POST', path: '/subscriptions.json' }, kind: 'commit-then-drop', times: 1 });
+    const service = await stage.start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
     await service.settled(60_000);
     expectOneBilled();
-    expect(sandbox.state.ledger().filter(({ method }) => method === 'POST')).toHaveLength(1);
+    expect(stage.sandbox.state.ledger().filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
 
   test('F43: the connection was cut before the create took effect: created once, after it could no longer arrive', async () => {
-    sandbox.state.setFault({ match: { method: 'POST', path: '/subscriptions.json' }, kind: 'drop-before-commit', times: 1 });
-    const service = await start();
+    stage.sandbox.state.setFault({
+      match: { method: 'POST', path: '/subscriptions.json' },
+      kind: 'drop-before-commit',
+      times: 1,
+    });
+    const service = await stage.start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
     await service.settled(60_000);
     expectOneBilled();
   });
 
   test('F44: the create takes effect after the client gave up: one customer, one subscription', async () => {
-    sandbox.state.setFault({
+    stage.sandbox.state.setFault({
       match: { method: 'POST', path: '/subscriptions.json' },
       kind: 'late-commit',
       delayMs: 2_500,
       times: 1,
     });
-    const service = await start();
+    const service = await stage.start();
     await service.scim('POST', '/Users', oktaUser(person(1)));
     await service.settled(60_000);
     expectOneBilled();
   });
 
   test('F44 I4: the create takes effect after the client gave up and the person has left: the subscription is found and ended', async () => {
-    sandbox.state.setFault({
+    stage.sandbox.state.setFault({
       match: { method: 'POST', path: '/subscriptions.json' },
       kind: 'slow',
       delayMs: 2_500,
       times: 1,
     });
-    const service = await start();
+    const service = await stage.start();
     const created = await service.scim('POST', '/Users', oktaUser(person(1)));
     await expect
-      .poll(() => sandbox.state.ledger().some(({ method, abandoned }) => method === 'POST' && abandoned), { timeout: 60_000 })
+      .poll(() => stage.sandbox.state.ledger().some(({ method, abandoned }) => method === 'POST' && abandoned), {
+        timeout: 60_000,
+      })
       .toBe(true);
-    expect(sandbox.state.customers()).toEqual([]);
+    expect(stage.sandbox.state.customers()).toEqual([]);
     expect(
       (await service.scim('PATCH', `/Users/${created.body.id}`, patch({ op: 'replace', value: { active: false } }))).status,
     ).toBe(200);
     await service.settled(60_000);
-    expect(sandbox.state.customers()).toHaveLength(1);
-    expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled']);
+    expect(stage.sandbox.state.customers()).toHaveLength(1);
+    expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled']);
   });
 });

@@ -5,52 +5,33 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { SiteModes } from '../../src/directory/site-mode.ts';
 import { queuePrefix } from '../../src/provisioning/queue.ts';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { oktaUser, patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
+import { OPS_TOKEN } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { joinAll, leaveAll, setActive } from '../support/steps.ts';
 
 const KEY = 'us.acme';
 const BY = { by: 'dana', requestId: 'req-d' };
 
-let redis: TestRedis;
 let modes: SiteModes;
-let sandbox: Sandbox;
+const stage = useStage({ env: { MAXIO_PRODUCT_HANDLE: 'pro' } });
 let queues: Queue[] = [];
-let services: Service[] = [];
 
-beforeAll(async () => {
-  redis = await startRedis();
-  modes = new SiteModes(redis.connect(), KEY);
-  queues = ['urgent', 'normal'].map((lane) => new Queue(lane, { connection: redis.connect('queue'), prefix: queuePrefix(KEY) }));
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.kill()));
-  services = [];
-  await sandbox.close();
+beforeAll(() => {
+  modes = new SiteModes(stage.commands, KEY);
+  queues = ['urgent', 'normal'].map(
+    (lane) => new Queue(lane, { connection: stage.redis.connect('queue'), prefix: queuePrefix(KEY) }),
+  );
 });
 afterAll(async () => {
   await Promise.all(queues.map((queue) => queue.close()));
-  await redis?.stop();
 });
 
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const options = { redisUrl: redis.url, sandboxUrl: sandbox.url, env: { MAXIO_PRODUCT_HANDLE: 'pro', ...env } };
-  const service = await Service.start(options);
-  services.push(service);
-  return service;
-}
-
 function calls(method?: string): string[] {
-  const asked = sandbox.state.ledger().filter((entry) => method === undefined || entry.method === method);
+  const asked = stage.sandbox.state.ledger().filter((entry) => method === undefined || entry.method === method);
   return asked.map(({ method: verb, template }) => `${verb} ${template}`);
 }
 
@@ -72,8 +53,8 @@ const FIRST_CONTACT = 'GET /site.json';
 describe('observe', () => {
   test('serves SCIM in full and writes nothing at Maxio; released, everybody follows by itself', async () => {
     // Somebody without a reference, or the survey would release the site by itself while this test is slow.
-    sandbox.state.seed({ customers: [{ email: 'nobody@elsewhere.example' }] });
-    const service = await start({ MAXIO_START_MODE: 'observe' });
+    stage.sandbox.state.seed({ customers: [{ email: 'nobody@elsewhere.example' }] });
+    const service = await stage.start({ MAXIO_START_MODE: 'observe' });
     await vi.waitFor(async () => expect(await modes.read()).toMatchObject({ mode: 'observe', by: 'start' }), {
       timeout: 15_000,
       interval: 25,
@@ -84,13 +65,13 @@ describe('observe', () => {
     await silence();
     expect(await service.health()).toMatchObject({ mode: 'observe', pending: 3 });
     expect((await service.scim('GET', `/Users/${ids[0]}`)).body).toMatchObject({ active: true });
-    expect(sandbox.state.ledger().filter(({ method }) => method !== 'GET')).toEqual([]);
-    expect(sandbox.state.customers()).toHaveLength(1);
+    expect(stage.sandbox.state.ledger().filter(({ method }) => method !== 'GET')).toEqual([]);
+    expect(stage.sandbox.state.customers()).toHaveLength(1);
 
     expect(await modes.set('enforce', { ...BY, why: 'go' })).toEqual({ was: 'observe', mode: 'enforce' });
     await service.settled();
     expect(
-      sandbox.state
+      stage.sandbox.state
         .customers()
         .flatMap(({ reference }) => reference ?? [])
         .toSorted(),
@@ -99,18 +80,18 @@ describe('observe', () => {
   });
 
   test('data of a release without modes goes on as before', async () => {
-    const first = await start({ MAXIO_START_MODE: 'observe' });
+    const first = await stage.start({ MAXIO_START_MODE: 'observe' });
     await vi.waitFor(async () => expect(await modes.read()).toBeDefined(), { timeout: 15_000, interval: 25 });
     await first.kill();
-    const commands = redis.connect();
+    const commands = stage.redis.connect();
     await commands.del(`scim:{${KEY}}:mode`, `scim:{${KEY}}:guard`, `scim:{${KEY}}:active`);
-    const second = await start({ MAXIO_START_MODE: 'observe' });
+    const second = await stage.start({ MAXIO_START_MODE: 'observe' });
     await vi.waitFor(async () => expect(await modes.read()).toMatchObject({ mode: 'enforce', by: 'start' }), {
       timeout: 15_000,
       interval: 25,
     });
     await joinAll(second, 1);
-    expect(sandbox.state.customers()).toHaveLength(1);
+    expect(stage.sandbox.state.customers()).toHaveLength(1);
   });
 });
 
@@ -118,9 +99,9 @@ describe('paused', () => {
   test('in the middle of fifty leavers: no call is granted after the command has answered, through changes and a restart', {
     timeout: 120_000,
   }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const ids = await joinAll(service, 50);
-    sandbox.state.setFault({ kind: 'slow', delayMs: 60, match: { method: 'DELETE' } });
+    stage.sandbox.state.setFault({ kind: 'slow', delayMs: 60, match: { method: 'DELETE' } });
     await leaveAll(
       service,
       ids,
@@ -130,10 +111,10 @@ describe('paused', () => {
     await vi.waitFor(() => expect(calls('DELETE').length).toBeGreaterThanOrEqual(5), { timeout: 15_000, interval: 10 });
 
     expect(await modes.set('paused', { ...BY, why: 'looks wrong' })).toEqual({ was: 'enforce', mode: 'paused' });
-    const granted = sandbox.state.ledger().length;
+    const granted = stage.sandbox.state.ledger().length;
     // What was granted before the command is on its way at most four at a time; when it has arrived, nothing follows.
     await silence();
-    await vi.waitFor(() => expect(sandbox.state.ledger().every(({ finishedMs }) => finishedMs !== null)).toBe(true), {
+    await vi.waitFor(() => expect(stage.sandbox.state.ledger().every(({ finishedMs }) => finishedMs !== null)).toBe(true), {
       timeout: 15_000,
       interval: 25,
     });
@@ -145,7 +126,7 @@ describe('paused', () => {
     await silence();
     expect(calls()).toHaveLength(ended);
     await service.kill();
-    const heir = await start();
+    const heir = await stage.start();
     await vi.waitFor(() => expect(calls()).toHaveLength(ended + 1), { timeout: 15_000 });
     expect(calls().at(-1)).toBe(FIRST_CONTACT);
     await setActive(heir, ids, 50, true, 'okta');
@@ -153,16 +134,16 @@ describe('paused', () => {
     expect(calls()).toHaveLength(ended + 1);
     expect(await heir.health()).toMatchObject({ mode: 'paused' });
 
-    sandbox.state.clearFaults();
+    stage.sandbox.state.clearFaults();
     await modes.set('enforce', BY);
     await heir.settled(60_000);
-    const states = sandbox.state.subscriptions().map(({ state, customer }) => `${customer?.reference} ${state}`);
+    const states = stage.sandbox.state.subscriptions().map(({ state, customer }) => `${customer?.reference} ${state}`);
     expect(states.filter((state) => state.endsWith('active'))).toEqual([`${person(50).externalId} active`]);
     expect(calls('DELETE').length, 'nobody is canceled twice').toBeLessThanOrEqual(50);
   });
 
   test('set twice by the same hand changes nothing, and every change is audited with who', async () => {
-    await start();
+    await stage.start();
     await vi.waitFor(async () => expect(await modes.read()).toMatchObject({ mode: 'enforce' }), {
       timeout: 15_000,
       interval: 25,
@@ -175,7 +156,7 @@ describe('paused', () => {
       was: 'paused',
       mode: 'paused',
     });
-    const rows = await redis.connect().xrange(`scim:{${KEY}}:audit`, '-', '+');
+    const rows = await stage.redis.connect().xrange(`scim:{${KEY}}:audit`, '-', '+');
     const entries = rows.map(([, fields]) => JSON.parse(fields[fields.indexOf('entry') + 1] ?? '{}'));
     expect(entries.filter(({ what }) => what === 'mode')).toEqual([
       { kind: 'run', what: 'mode', mode: 'enforce', actor: 'start', why: 'first contact' },
@@ -193,29 +174,29 @@ describe('grace', () => {
   /** When the cancel arrived, after the moment of the leave as Redis has it. */
   async function waitedMs(id: string): Promise<number> {
     await vi.waitFor(() => expect(calls('DELETE')).toHaveLength(1), { timeout: 30_000, interval: 50 });
-    const leftMs = Number(await redis.connect().hget(`scim:{${KEY}}:user:${id}`, 'leaveAt'));
+    const leftMs = Number(await stage.redis.connect().hget(`scim:{${KEY}}:user:${id}`, 'leaveAt'));
     expect(leftMs).toBeGreaterThan(0);
-    return (sandbox.state.ledger().find(({ method }) => method === 'DELETE')?.arrivedMs ?? 0) - leftMs;
+    return (stage.sandbox.state.ledger().find(({ method }) => method === 'DELETE')?.arrivedMs ?? 0) - leftMs;
   }
 
   test('F13 survives kill -9 of the worker that waits, and is not cut short by its heir', async () => {
-    const doomed = await start(GRACE);
+    const doomed = await stage.start(GRACE);
     const ids = await joinAll(doomed, 1);
     await leaveAll(doomed, ids, [1], () => 'okta');
-    await vi.waitFor(async () => expect(await redis.connect().zcard(`scim:{${KEY}}:due`)).toBe(1), {
+    await vi.waitFor(async () => expect(await stage.redis.connect().zcard(`scim:{${KEY}}:due`)).toBe(1), {
       timeout: 15_000,
       interval: 25,
     });
     await doomed.kill('SIGKILL');
-    const heir = await start(GRACE);
+    const heir = await stage.start(GRACE);
     expect(await waitedMs(ids[0] ?? '')).toBeGreaterThanOrEqual(GRACE_MS - SLACK_MS);
     await heir.settled();
-    expect(sandbox.state.subscriptions()).toMatchObject([{ state: 'canceled' }]);
+    expect(stage.sandbox.state.subscriptions()).toMatchObject([{ state: 'canceled' }]);
   });
 
   test.each([1, -1])('F63 does not end early at a worker whose clock is %i h off', async (hours) => {
     const preload = `--import=data:text/javascript,const%20now=Date.now;Date.now=()=>now()+${hours * 3_600_000}`;
-    const service = await start({ ...GRACE, NODE_OPTIONS: preload });
+    const service = await stage.start({ ...GRACE, NODE_OPTIONS: preload });
     const loggedMs = Date.parse(/"time":"([^"]+)"/.exec(service.output.join(''))?.[1] ?? '');
     expect(Math.round((loggedMs - Date.now()) / 3_600_000), 'its clock really is off').toBe(hours);
     const ids = await joinAll(service, 1);
@@ -225,7 +206,7 @@ describe('grace', () => {
   });
 
   test('F34 back within it: no call at all', async () => {
-    const service = await start({ DEPROVISION_GRACE: '3600' });
+    const service = await stage.start({ DEPROVISION_GRACE: '3600' });
     const ids = await joinAll(service, 1);
     const before = calls().length;
     for (let i = 0; i < 5; i += 1) {
@@ -234,20 +215,20 @@ describe('grace', () => {
     }
     await service.settled();
     expect(calls()).toHaveLength(before);
-    expect(sandbox.state.subscriptions()).toMatchObject([{ state: 'active' }]);
+    expect(stage.sandbox.state.subscriptions()).toMatchObject([{ state: 'active' }]);
   });
 });
 
 describe('a person who comes back while the cancel is on its way', () => {
   test('F35 is brought back after the answer, and the alarm counts it', async () => {
-    const service = await start();
+    const service = await stage.start();
     const ids = await joinAll(service, 1);
-    sandbox.state.setFault({ kind: 'slow', delayMs: 1_500, match: { method: 'DELETE' } });
+    stage.sandbox.state.setFault({ kind: 'slow', delayMs: 1_500, match: { method: 'DELETE' } });
     await setActive(service, ids, 1, false, 'okta');
     await vi.waitFor(() => expect(calls('DELETE')).toHaveLength(1), { timeout: 15_000, interval: 10 });
     await setActive(service, ids, 1, true, 'okta');
     await service.settled();
-    expect(sandbox.state.subscriptions()).toMatchObject([{ state: 'active' }]);
+    expect(stage.sandbox.state.subscriptions()).toMatchObject([{ state: 'active' }]);
     expect(calls('DELETE')).toHaveLength(1);
     const metrics = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${OPS_TOKEN}` } })).text();
     expect(metrics).toContain(`scim_cancels_raced_total{site="${KEY}"} 1`);
@@ -256,14 +237,14 @@ describe('a person who comes back while the cancel is on its way', () => {
 
 describe('protected people', () => {
   test('of the file are parked when they leave, and never ended', async () => {
-    const file = join(redis.dir, 'protected.txt');
+    const file = join(stage.redis.dir, 'protected.txt');
     writeFileSync(file, `# the board\n${person(1).userName.toUpperCase()}\n${person(2).externalId}\n`);
-    const service = await start({ MAXIO_PROTECTED_FILE: file });
+    const service = await stage.start({ MAXIO_PROTECTED_FILE: file });
     const ids = await joinAll(service, 3);
     await leaveAll(service, ids, [1, 2, 3], (n) => (n === 2 ? 'okta' : 'entra'));
     await service.settled();
     expect(await service.health()).toMatchObject({ parked: 2, pending: 0 });
-    const live = sandbox.state.subscriptions().filter(({ state }) => state === 'active');
+    const live = stage.sandbox.state.subscriptions().filter(({ state }) => state === 'active');
     expect(live.map(({ customer }) => customer?.reference)).toEqual([person(1).externalId, person(2).externalId]);
     await setActive(service, ids, 1, true, 'okta');
     await service.settled();

@@ -7,46 +7,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { OPERATORS, tokenOf } from '../support/operators.ts';
 import { entraUser, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, SCIM_TOKEN, Service } from '../support/service.ts';
+import { API_KEY, OPS_TOKEN, SCIM_TOKEN, type Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
 
 const REJECTION = fileURLToPath(new URL('../support/stray-rejection.ts', import.meta.url));
 const UNNOTICED = { timeoutMs: 60_000, everyMs: 100 };
 
-let redis: TestRedis;
-let sandbox: Sandbox;
+const stage = useStage({ env: { MAXIO_PRODUCT_HANDLE: 'pro', SCIM_IDP: 'entra' } });
 let folder: string;
-const services: Service[] = [];
 
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { MAXIO_PRODUCT_HANDLE: 'pro', SCIM_IDP: 'entra', ...env },
-  });
-  services.push(service);
-  return service;
-}
-
-beforeAll(async () => {
-  redis = await startRedis({ appendfsync: 'always' });
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'maxio-scim-secrets-'));
 });
-afterEach(async () => {
-  await Promise.all(services.splice(0).map((service) => service.kill()));
-  await sandbox.close();
+afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
-});
-afterAll(async () => {
-  await redis?.stop();
 });
 
 const post = async (service: Service, n: number): Promise<number> =>
@@ -56,7 +34,7 @@ describe('an identity provider in a hurry', () => {
   test('F67 25, then 100 requests a second, each acknowledged at one replica and at once visible at the other', {
     timeout: 120_000,
   }, async () => {
-    const replicas = [await start({ ROLE: 'api' }), await start({ ROLE: 'api' })] as const;
+    const replicas = [await stage.start({ ROLE: 'api' }), await stage.start({ ROLE: 'api' })] as const;
     // Sent at their time, whatever became of those before: a provider does not slow down because somebody is slow.
     const wave = async (from: number, count: number, perSecond: number): Promise<void> => {
       const answers: Promise<[number, unknown]>[] = [];
@@ -85,8 +63,8 @@ describe('an identity provider in a hurry', () => {
 
 describe('a rejection that nobody handles', () => {
   test('F75 is told, ends the process with an error code, and the next process goes on; what was acknowledged is not lost', async () => {
-    const doomed = await start({ NODE_OPTIONS: `--import=${REJECTION}` });
-    sandbox.state.setFault({ kind: 'slow', delayMs: 300 });
+    const doomed = await stage.start({ NODE_OPTIONS: `--import=${REJECTION}` });
+    stage.sandbox.state.setFault({ kind: 'slow', delayMs: 300 });
     for (let n = 1; n <= 8; n += 1) expect(await post(doomed, n)).toBe(201);
     await doomed.kill('SIGUSR1');
     const { code, signal } = await doomed.waitForEnd();
@@ -96,10 +74,10 @@ describe('a rejection that nobody handles', () => {
     expect(printed).toContain('"level":"fatal"');
     expect(printed).toContain('nobody expected this');
     expect(printed).not.toContain(SCIM_TOKEN);
-    const heir = await start();
+    const heir = await stage.start();
     await heir.settled(25_000);
-    expect(sandbox.state.customers()).toHaveLength(8);
-    expect(sandbox.state.ledger().filter(({ method, applied }) => method === 'POST' && applied)).toHaveLength(8);
+    expect(stage.sandbox.state.customers()).toHaveLength(8);
+    expect(stage.sandbox.state.ledger().filter(({ method, applied }) => method === 'POST' && applied)).toHaveLength(8);
   });
 });
 
@@ -114,7 +92,7 @@ describe('a secret that changes in its file while the service runs', () => {
 
   /** With the key in a file in place of the variable. */
   async function startWithFile(env: Record<string, string> = {}): Promise<Service> {
-    return await start({ MAXIO_API_KEY: '', MAXIO_API_KEY_FILE: write('api-key', KEYS.old), LOG_LEVEL: 'trace', ...env });
+    return await stage.start({ MAXIO_API_KEY: '', MAXIO_API_KEY_FILE: write('api-key', KEYS.old), LOG_LEVEL: 'trace', ...env });
   }
 
   function expectUnprinted(service: Service, ...texts: string[]): void {
@@ -125,26 +103,26 @@ describe('a secret that changes in its file while the service runs', () => {
     }
   }
 
-  const refusals = (): number => sandbox.state.ledger().filter(({ status }) => status === 401).length;
-  const customers = (): number => sandbox.state.customers().length;
+  const refusals = (): number => stage.sandbox.state.ledger().filter(({ status }) => status === 401).length;
+  const customers = (): number => stage.sandbox.state.customers().length;
 
   test('F79 on SIGHUP the new API key is used at once; a call that left with the old one ends as it would have', async () => {
     const service = await startWithFile();
     expect(await post(service, 1)).toBe(201);
     await service.settled();
-    sandbox.state.setFault({ match: { method: 'POST' }, kind: 'slow', delayMs: 60_000, times: 1 });
+    stage.sandbox.state.setFault({ match: { method: 'POST' }, kind: 'slow', delayMs: 60_000, times: 1 });
     expect(await post(service, 2)).toBe(201);
     await until('a call is at work', () =>
-      sandbox.state.ledger().some(({ fault, finishedMs }) => fault === 'slow' && finishedMs === null),
+      stage.sandbox.state.ledger().some(({ fault, finishedMs }) => fault === 'slow' && finishedMs === null),
     );
 
-    sandbox.state.changeKey(KEYS.next);
+    stage.sandbox.state.changeKey(KEYS.next);
     write('api-key', KEYS.next);
     service.signal('SIGHUP');
     await until('the new key is taken over', () => service.output.join('').includes('a secret was replaced'));
     expect(await post(service, 3)).toBe(201);
     await until('the new key opens the site', () => customers() === 2);
-    sandbox.state.release();
+    stage.sandbox.state.release();
     await service.settled();
     expect(customers()).toBe(3);
     expect(refusals()).toBe(0);
@@ -157,7 +135,7 @@ describe('a secret that changes in its file while the service runs', () => {
     const service = await startWithFile();
     expect(await post(service, 1)).toBe(201);
     await service.settled();
-    sandbox.state.changeKey(KEYS.next);
+    stage.sandbox.state.changeKey(KEYS.next);
     expect(await post(service, 2)).toBe(201);
     await until('the pause shows', async () => JSON.stringify(await service.health()).includes('unauthorized'));
     const before = refusals();
@@ -169,7 +147,7 @@ describe('a secret that changes in its file while the service runs', () => {
   });
 
   test('F79 a key that is refused at the first contact: the right one in its file is enough', async () => {
-    sandbox.state.changeKey(KEYS.next);
+    stage.sandbox.state.changeKey(KEYS.next);
     const service = await startWithFile();
     await until('the old key was refused', () => refusals() === 1);
     expect(await post(service, 1)).toBe(201);
@@ -187,13 +165,13 @@ describe('a secret that changes in its file while the service runs', () => {
     service.signal('SIGHUP');
     await until('the log says why', () => service.output.join('').includes('Maxio refuses the new API key'));
     // The same address opens another site to this key, as far as the service can tell.
-    sandbox.state.changeKey(KEYS.third);
-    sandbox.state.becomeSite(77);
+    stage.sandbox.state.changeKey(KEYS.third);
+    stage.sandbox.state.becomeSite(77);
     write('api-key', KEYS.third);
     service.signal('SIGHUP');
     await until('the log says why', () => service.output.join('').includes('the new API key opens another Maxio site'));
-    sandbox.state.becomeSite(1);
-    sandbox.state.changeKey(KEYS.old);
+    stage.sandbox.state.becomeSite(1);
+    stage.sandbox.state.changeKey(KEYS.old);
     expect(await post(service, 2)).toBe(201);
     await service.settled();
     expect(customers()).toBe(2);
@@ -220,7 +198,7 @@ describe('a secret that changes in its file while the service runs', () => {
     const [token, next] = [SCIM_TOKEN, 'e2e-scim-token-next-4410ce'];
     const file = write('scim-token', token);
     const webhookFile = write('webhook-key', 'first-shared-key');
-    const service = await start({
+    const service = await stage.start({
       SCIM_TOKEN: '',
       SCIM_TOKEN_FILE: file,
       MAXIO_WEBHOOK_KEY_FILE: webhookFile,
@@ -228,19 +206,66 @@ describe('a secret that changes in its file while the service runs', () => {
     });
     const askAs = async (bearer: string): Promise<number> =>
       (await fetch(`${service.url}/scim/v2/Users?count=0`, { headers: { authorization: `Bearer ${bearer}` } })).status;
-    sandbox.state.settings({ webhookKey: 'second-shared-key' });
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    stage.sandbox.state.settings({ webhookKey: 'second-shared-key' });
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
     expect([await askAs(token), await askAs(next)]).toEqual([200, 401]);
     write('scim-token', next);
     write('webhook-key', 'second-shared-key');
     service.signal('SIGHUP');
     await until('the new token opens', async () => (await askAs(next)) === 200);
     expect(await askAs(token)).toBe(401);
-    sandbox.state.seed({ customers: [{ first_name: 'A', last_name: 'B', email: 'a@example.com', reference: 'a' }] });
-    sandbox.state.editCustomer(sandbox.state.customers()[0]?.id ?? 0, { last_name: 'C' });
+    stage.sandbox.state.seed({ customers: [{ first_name: 'A', last_name: 'B', email: 'a@example.com', reference: 'a' }] });
+    stage.sandbox.state.editCustomer(stage.sandbox.state.customers()[0]?.id ?? 0, { last_name: 'C' });
     await until('a message signed with the new key is taken', () =>
-      sandbox.state.webhooks().some(({ acceptedMs }) => acceptedMs !== null),
+      stage.sandbox.state.webhooks().some(({ acceptedMs }) => acceptedMs !== null),
     );
     expectUnprinted(service, next, 'second-shared-key');
+  });
+
+  test('F79 S5 the tokens of operators: who was removed is shut out, with the page that was open, and a broken file shuts nobody out', async () => {
+    const [token, next] = [OPS_TOKEN, 'e2e-ops-token-next-5d20c7'];
+    const file = write('ops-token', token);
+    const operators = (names: string[]): string =>
+      JSON.stringify(OPERATORS.filter(({ name }) => names.includes(name)).map((one) => ({ ...one, role: 'approver' })));
+    const operatorsFile = write('operators.json', operators(['anna', 'otto']));
+    const service = await stage.start({
+      OPS_TOKEN: '',
+      OPS_TOKEN_FILE: file,
+      OPS_TOKENS_FILE: operatorsFile,
+      LOG_LEVEL: 'trace',
+    });
+    const askAs = async (bearer: string): Promise<number> =>
+      (await fetch(`${service.url}/ops/api/mode`, { headers: { authorization: `Bearer ${bearer}` } })).status;
+    const signIn = async (text: string): Promise<string> => {
+      const answer = await fetch(`${service.url}/ops/sign-in`, {
+        method: 'POST',
+        headers: { 'sec-fetch-site': 'same-origin' },
+        body: new URLSearchParams({ token: text }),
+        redirect: 'manual',
+      });
+      expect(answer.status).toBe(303);
+      return answer.headers.get('set-cookie')?.split(';')[0] ?? '';
+    };
+    const pageOf = async (cookie: string): Promise<number> => (await fetch(`${service.url}/ops`, { headers: { cookie } })).status;
+    const sessions = { ops: await signIn(token), anna: await signIn(tokenOf('anna')), otto: await signIn(tokenOf('otto')) };
+
+    write('ops-token', next);
+    write('operators.json', operators(['anna', 'bert']));
+    service.signal('SIGHUP');
+    await until('the new operator gets in', async () => (await askAs(tokenOf('bert'))) === 200);
+    expect([await askAs(next), await askAs(tokenOf('anna'))]).toEqual([200, 200]);
+    expect([await askAs(token), await askAs(tokenOf('otto'))], 'what was taken away').toEqual([401, 401]);
+    expect([await pageOf(sessions.anna), await pageOf(sessions.otto), await pageOf(sessions.ops)]).toEqual([200, 401, 401]);
+
+    write('operators.json', operators(['anna', 'otto']).slice(0, 40));
+    service.signal('SIGHUP');
+    await until('it is said', () => service.output.join('').includes('OPS_TOKENS_FILE is not valid JSON'));
+    expect([await askAs(tokenOf('bert')), await askAs(tokenOf('otto'))]).toEqual([200, 401]);
+
+    write('operators.json', operators(['anna', 'otto']));
+    service.signal('SIGHUP');
+    await until('who was put back gets in', async () => (await askAs(tokenOf('otto'))) === 200);
+    expect([await askAs(tokenOf('bert')), await pageOf(sessions.otto)], 'an old window stays shut').toEqual([401, 401]);
+    expectUnprinted(service, token, next, tokenOf('anna'), tokenOf('otto'), tokenOf('bert'));
   });
 });

@@ -5,13 +5,11 @@
  */
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { describe, expect, test } from 'vitest';
 import { oktaUser, type Person, patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
 import { OpsDoor } from '../support/rollout.ts';
-import { API_KEY, OPS_TOKEN, SCIM_TOKEN, Service } from '../support/service.ts';
+import { OPS_TOKEN, SCIM_TOKEN, type Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
 
 const PREFIX = 'scim:{us.acme}:';
@@ -24,55 +22,19 @@ const ENV = {
   SCIM_IDP: 'okta',
 };
 
-let redis: TestRedis;
-let commands: Redis;
-let sandbox: Sandbox;
-const services: Service[] = [];
-
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await spawned(env);
-  await service.ready();
-  return service;
-}
-
-/** One that may be gone before it is ready: work for its failpoint is waiting already. */
-async function spawned(env: Record<string, string>): Promise<Service> {
-  const service = await Service.spawn({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { ...ENV, ...env },
-  });
-  services.push(service);
-  return service;
-}
-
-beforeAll(async () => {
-  redis = await startRedis({ appendfsync: 'always' });
-  commands = redis.connect();
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.splice(0).map((service) => service.kill()));
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
+const stage = useStage({ env: ENV });
 
 /** What has changed something at Maxio, in order, as method and path without ids. */
 function effects(): string[] {
-  return sandbox.state
+  return stage.sandbox.state
     .ledger()
     .filter(({ applied }) => applied)
     .map(({ method, template }) => `${method} ${template}`);
 }
 
 function expectOneBilled(who: Person): void {
-  expect(sandbox.state.customers().map(({ reference }) => reference)).toEqual([who.externalId]);
-  expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active']);
+  expect(stage.sandbox.state.customers().map(({ reference }) => reference)).toEqual([who.externalId]);
+  expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['active']);
 }
 
 async function created(service: Service, who: Person): Promise<string> {
@@ -85,7 +47,7 @@ const LEAVE = patch({ op: 'replace', value: { active: false } });
 
 describe('kill -9 before anything is stored', () => {
   test('F01 in the middle of the body: nothing of the person is there, and the same POST works', async () => {
-    const doomed = await start();
+    const doomed = await stage.start();
     const body = JSON.stringify(oktaUser(person(1)));
     const { hostname, port } = new URL(doomed.url);
     const socket = connect(Number(port), hostname);
@@ -107,7 +69,7 @@ describe('kill -9 before anything is stored', () => {
   });
 
   test('F01 before the commit: nothing of the person is there, and the same POST works', async () => {
-    const doomed = await start({ FAILPOINT: 'before_commit:kill' });
+    const doomed = await stage.start({ FAILPOINT: 'before_commit:kill' });
     const reply = await doomed.scim('POST', '/Users', oktaUser(person(1))).catch(() => 'reset');
     expect(reply).toBe('reset');
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
@@ -116,13 +78,13 @@ describe('kill -9 before anything is stored', () => {
   });
 
   async function expectNothingStored(): Promise<void> {
-    expect(await commands.keys(`${PREFIX}user:*`)).toEqual([]);
-    expect(await commands.zcard(`${PREFIX}dirty`)).toBe(0);
+    expect(await stage.commands.keys(`${PREFIX}user:*`)).toEqual([]);
+    expect(await stage.commands.zcard(`${PREFIX}dirty`)).toBe(0);
     expect(effects()).toEqual([]);
   }
 
   async function expectTheSamePostToWork(): Promise<void> {
-    const heir = await start();
+    const heir = await stage.start();
     await created(heir, person(1));
     await heir.settled();
     expectOneBilled(person(1));
@@ -136,11 +98,11 @@ describe('kill -9 of a worker that adopts a customer', () => {
   ])('F09 %s: one customer, one subscription', async (_when, failpoint) => {
     const who = person(1);
     const { givenName: first_name, familyName: last_name, userName: email, externalId: reference } = who;
-    sandbox.state.seed({ customers: [{ first_name, last_name, email, reference, subscriptions: [] }] });
-    const doomed = await start({ FAILPOINT: failpoint });
+    stage.sandbox.state.seed({ customers: [{ first_name, last_name, email, reference, subscriptions: [] }] });
+    const doomed = await stage.start({ FAILPOINT: failpoint });
     await created(doomed, who);
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
-    const heir = await start();
+    const heir = await stage.start();
     await heir.settled(25_000);
     expectOneBilled(who);
     expect(effects().filter((each) => each === 'POST /subscriptions.json')).toHaveLength(1);
@@ -153,24 +115,24 @@ describe('kill -9 of a worker in the middle of an update', () => {
     ['after the PUT took effect', 'after_answer:kill'],
   ])('F11 %s: the last word wins, and no field is lost', async (_when, failpoint) => {
     const who = person(1);
-    const api = await start({ ROLE: 'api' });
-    const first = await start({ ROLE: 'worker' });
+    const api = await stage.start({ ROLE: 'api' });
+    const first = await stage.start({ ROLE: 'worker' });
     const id = await created(api, who);
     await api.settled();
     await first.kill('SIGTERM');
 
-    const doomed = await start({ ROLE: 'worker', FAILPOINT: failpoint });
+    const doomed = await stage.start({ ROLE: 'worker', FAILPOINT: failpoint });
     const change = (...operations: Record<string, unknown>[]) => api.scim('PATCH', `/Users/${id}`, patch(...operations));
     const one = { op: 'replace', path: 'name.familyName', value: 'Once' };
     const phone = { op: 'add', path: 'phoneNumbers', value: [{ type: 'work', value: '+43 1 234' }] };
     expect((await change(one, phone)).status).toBe(200);
     expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
     expect((await change({ op: 'replace', path: 'name.familyName', value: 'Twice' })).status).toBe(200);
-    await start({ ROLE: 'worker' });
+    await stage.start({ ROLE: 'worker' });
     await api.settled(25_000);
-    expect(sandbox.state.customers()).toMatchObject([{ last_name: 'Twice', phone: '+43 1 234' }]);
+    expect(stage.sandbox.state.customers()).toMatchObject([{ last_name: 'Twice', phone: '+43 1 234' }]);
     // In the order of the generations: never the first word after the second.
-    const sent = sandbox.state.ledger().flatMap(({ method, body }) => (method === 'PUT' ? [lastNameOf(body)] : []));
+    const sent = stage.sandbox.state.ledger().flatMap(({ method, body }) => (method === 'PUT' ? [lastNameOf(body)] : []));
     expect(sent.slice(sent.indexOf('Twice')).filter((name) => name !== 'Twice')).toEqual([]);
     expectOneBilled(who);
   });
@@ -187,17 +149,17 @@ describe('kill -9 after the commit of a leave, before its answer', () => {
   ] as const)(
     'F12 %s: repeated by the identity provider it is a no-op, and there is one cancel',
     async (_what, method, body, again) => {
-      const first = await start();
+      const first = await stage.start();
       const id = await created(first, person(1));
       await first.settled();
       await first.kill('SIGTERM');
-      const doomed = await start({ ROLE: 'api', FAILPOINT: 'after_commit:kill' });
+      const doomed = await stage.start({ ROLE: 'api', FAILPOINT: 'after_commit:kill' });
       expect(await doomed.scim(method, `/Users/${id}`, body).catch(() => 'reset')).toBe('reset');
       expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
-      const heir = await start();
+      const heir = await stage.start();
       expect((await heir.scim(method, `/Users/${id}`, body)).status).toBe(again);
       await heir.settled(25_000);
-      expect(sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled']);
+      expect(stage.sandbox.state.subscriptions().map(({ state }) => state)).toEqual(['canceled']);
       expect(effects().filter((each) => each.startsWith('DELETE'))).toHaveLength(1);
     },
   );
@@ -225,17 +187,17 @@ describe('workers that die over one person, again and again', () => {
   test('F16 from the third time on it is an error in the log and a line of the story, each time is counted, and the fifth is not the last', {
     timeout: 90_000,
   }, async () => {
-    const api = await start({ ROLE: 'api' });
+    const api = await stage.start({ ROLE: 'api' });
     const id = await created(api, person(1));
     for (let kill = 1; kill <= 5; kill += 1) {
-      const doomed = await spawned({ ROLE: 'worker', FAILPOINT: 'after_lease:kill' });
+      const doomed = await stage.spawn({ ROLE: 'worker', FAILPOINT: 'after_lease:kill' });
       expect((await doomed.waitForEnd()).signal).toBe('SIGKILL');
     }
-    const heir = await start({ ROLE: 'worker' });
+    const heir = await stage.start({ ROLE: 'worker' });
     await api.settled(25_000);
     expectOneBilled(person(1));
     expect((await api.health()).parked).toBe(0);
-    const printed = services.flatMap(({ output }) => output).join('');
+    const printed = stage.services.flatMap(({ output }) => output).join('');
     const told = printed.split('\n').filter((line) => line.includes('workers keep going away over one person'));
     expect(told.map((line) => (JSON.parse(line) as { level: string; times: number }).times)).toEqual([3, 4, 5]);
     expect(told.every((line) => line.includes('"level":"error"') && line.includes(id))).toBe(true);
@@ -246,7 +208,7 @@ describe('workers that die over one person, again and again', () => {
   test('F19 a person over whom workers run out of memory is parked after ten of them, with a reason, and the others are served', {
     timeout: 90_000,
   }, async () => {
-    const api = await start({ ROLE: 'api' });
+    const api = await stage.start({ ROLE: 'api' });
     const poison = person(13);
     const id = await created(api, poison);
     // A real want of memory, as soon as anything about this one person is to be sent.
@@ -257,24 +219,24 @@ describe('workers that die over one person, again and again', () => {
       MEMORY_HOG: poison.externalId,
     };
     const crash = async (): Promise<void> => {
-      const doomed = await spawned(hog);
+      const doomed = await stage.spawn(hog);
       const { code, signal } = await doomed.waitForEnd();
       expect(signal ?? code).not.toBe(0);
       expect(doomed.output.join('')).toContain('out of memory');
     };
     await crash();
     await crash();
-    expect(await commands.hget(`${PREFIX}unfinished`, id)).toBe('1');
+    expect(await stage.commands.hget(`${PREFIX}unfinished`, id)).toBe('1');
     // Seven more that nobody has to wait for.
-    await commands.hset(`${PREFIX}unfinished`, id, '8');
+    await stage.commands.hset(`${PREFIX}unfinished`, id, '8');
     await crash();
 
-    await start(hog);
+    await stage.start(hog);
     const others = [1, 2, 3, 4, 5].map((n) => person(n));
     for (const each of others) await created(api, each);
     await until('the poison is parked', async () => (await api.health()).parked === 1, { timeoutMs: 25_000 });
     await api.settled(25_000);
-    const references = sandbox.state.customers().map(({ reference }) => reference);
+    const references = stage.sandbox.state.customers().map(({ reference }) => reference);
     expect(references.sort()).toEqual(others.map(({ externalId }) => externalId).sort());
     expect(await storyOf(api, id)).toContain('workers-lost');
   });

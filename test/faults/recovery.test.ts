@@ -291,6 +291,60 @@ test('F23 an older backup is restored: nobody who has come back meanwhile is end
   expect(await mutations()).toEqual(before);
 });
 
+test('F23 who has left since the backup is not billed again, by a pending create or a repair of drift, before anybody says so', {
+  timeout: 240_000,
+}, async () => {
+  const service = await start({ MAXIO_DRIFT: 'repair' });
+  const ops = new OpsDoor(service.url, OPS_TOKEN);
+  const [here = ''] = await known(service, 1);
+  // The create of the second person waits while the backup is made.
+  await ops.post('/mode', { mode: 'observe' });
+  const pending = String((await service.scim('POST', '/Users', oktaUser(person(2)))).body.id);
+  const old = await backup('left-since');
+  await ops.post('/mode', { mode: 'enforce' });
+  await service.settled();
+  const ids = [here, pending];
+  for (const n of [1, 2]) await setActive(service, ids, n, false, 'okta');
+  await service.settled();
+  const before = await mutations();
+  expect(before.filter((call) => call.startsWith('DELETE'))).toHaveLength(2);
+  await setBack(old);
+  await vi.waitFor(async () => expect(await standing(service)).toMatchObject({ recovery: 'restored' }), WAIT);
+  // Nobody sends them: they are nobody's any more at the identity provider.
+  expect((await cli(service, 'rebuild', '--yes', '--wait')).code).toBe(0);
+  expect((await cli(service, 'release', '--yes')).code).toBe(0);
+  await vi.waitFor(async () => expect(await service.health()).toMatchObject({ mode: 'enforce', pending: 0, parked: 1 }), WAIT);
+  await cli(service, 'drift', '--full', '--wait');
+  const report = await ops.get<{ rows: object[] }>('/drift');
+  expect(report.rows).toEqual([
+    expect.objectContaining({
+      kind: 'active-unbilled',
+      personId: here,
+      repair: 'none',
+      detail: expect.stringContaining('that this directory has forgotten (generation 2, here it is 1)'),
+    }),
+  ]);
+  expect((await cli(service, 'parked')).out).toContain('forgotten-leave');
+  expect((await cli(service, 'retry', '--all')).code).toBe(0);
+  await vi.waitFor(async () => expect(await service.health()).toMatchObject({ pending: 0, parked: 1 }), WAIT);
+  expect(await mutations()).toEqual(before);
+
+  // The word of the identity provider decides, also one that changes nothing about somebody who is waited for.
+  expect(await setActive(service, ids, 2, true, 'okta')).toMatchObject({ status: 200 });
+  await service.settled();
+  expect((await mutations()).slice(before.length)).toEqual(['PUT /subscriptions/{id}/reactivate.json']);
+  await service.scim('PUT', `/Users/${here}`, oktaUser(person(1), { id: here, title: 'Back' }));
+  await service.settled();
+  await cli(service, 'drift', '--full', '--wait');
+  await vi.waitFor(
+    async () =>
+      expect((await mutations()).slice(before.length)).toEqual(Array(2).fill('PUT /subscriptions/{id}/reactivate.json')),
+    WAIT,
+  );
+  await service.settled();
+  expect(await service.health()).toMatchObject({ parked: 0, held: 0 });
+});
+
 test('F22 F23 the witness file tells a new process what was lost or set back while nothing ran', {
   timeout: 180_000,
 }, async () => {

@@ -17,6 +17,8 @@ import { addingRelease, type Release } from '../support/versions.ts';
 
 const LONG = { timeout: 240_000 };
 const PATIENCE = { timeoutMs: 90_000, everyMs: 50 };
+/** Requests that a client sends before it has read an answer; whoever sends many more is cut. */
+const SENT_AHEAD = 6;
 const ENDED_BY_ITSELF = { code: 0, signal: null };
 
 let fleet: Fleet;
@@ -128,16 +130,16 @@ describe('F70 SIGTERM under load', () => {
       // Not by `once`, which would throw for the error that comes first.
       const closed = new Promise((resolve) => socket.once('close', resolve));
       while (!socket.destroyed && socket.readable) {
-        sent.push(next);
-        socket.write(bytesOf(next));
-        next += 1;
+        for (; sent.length - (heard[which] ?? 0) < SENT_AHEAD; next += 1) {
+          sent.push(next);
+          socket.write(bytesOf(next));
+        }
         await sleep(4);
       }
       await closed;
       const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
       expect(statuses.length).toBeGreaterThan(20);
-      // Clients that never wait make a crowd, and what is too much of it is put off.
-      expect(statuses.filter((status) => status !== 201 && status !== 429)).toEqual([]);
+      expect(statuses.filter((status) => status !== 201)).toEqual([]);
       expect(text.match(/^connection: close/gim)).toHaveLength(1);
       for (const [i, n] of sent.entries()) (statuses[i] === 201 ? told.created : told.unanswered).push(n);
     };

@@ -102,6 +102,7 @@ describe('S25 the threat model', () => {
     const cases = [
       'The administrator of an identity provider is malicious, or their account is taken over',
       'A SCIM token or client secret leaks',
+      'The token of an operator leaks',
       'The key of Maxio leaks',
       'Maxio, or somebody between, answers maliciously',
       'An operator is curious, or acts alone',

@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { PAGE_BYTES_MAX } from '../../src/directory/stretch.ts';
 import { SERVER_LIMITS } from '../../src/http/limits.ts';
 import { SERVER_WAITS_MS } from '../../src/http/server.ts';
+import { LIST_LIMITS } from '../../src/scim/list.ts';
 import { Secret } from '../../src/secret.ts';
 import { type Bench, type BenchOptions, expectRefusal, GROUPS, openBench, USERS } from '../support/bad-input.ts';
 import { bytesOf } from '../support/raw-http.ts';
@@ -51,6 +53,8 @@ function gatedLists() {
 
 const keepAlive = (bench: Bench, path = '/scim/v2/Schemas') =>
   bytesOf({ path, headers: { connection: 'keep-alive' } }, bench.server.token);
+/** What needs no token, and is answered at length. */
+const OPEN = 'GET /scim/v2/Schemas HTTP/1.1\r\nhost: x\r\n\r\n';
 const answers = (text: string): number => text.split('HTTP/1.1 200 ').length - 1;
 
 describe('B44 S16 connections', () => {
@@ -120,11 +124,67 @@ describe('B44 S16 connections', () => {
     expect((await bench.send({ path: `${USERS}/${bench.ann}` })).status).toBe(200);
   });
 
+  test('B44 that send on without reading what they were answered are cut at once, and few requests sent ahead are answered in order', async () => {
+    const bench = await open({ limits: { ...few, pipelined: 4 } });
+    const begun = () => bench.server.logLines.filter((line) => line.includes('"route":"/scim/v2/Schemas"')).length;
+    const stranger = await hold(bench);
+    stranger.socket.write(OPEN.repeat(1_500));
+    await vi.waitFor(() => expect(stranger.socket.destroyed).toBe(true), WAIT);
+    expect([stranger.text(), begun()]).toEqual(['', 0]);
+
+    const client = await hold(bench);
+    const asked = ['/scim/v2/Schemas', USERS, '/scim/v2/nothing', `${USERS}/${bench.ann}`];
+    client.socket.write(Buffer.concat(asked.map((path) => keepAlive(bench, path))));
+    const statuses = () => [...client.text().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+    await vi.waitFor(() => expect(statuses()).toEqual([200, 200, 404, 200]), WAIT);
+    client.socket.write(keepAlive(bench));
+    await vi.waitFor(() => expect(statuses()).toHaveLength(5), WAIT);
+  });
+
+  test('B44 of strangers that do not read make room while all are busy; whoever has shown a token does not', async () => {
+    const { users, waiting, release } = gatedLists();
+    // So many answers that they do not fit into what the system keeps for a connection.
+    const bench = await open({ limits: { ...few, connections: 4, pipelined: 1_000 }, site: { users } });
+    const taken: Socket[] = [];
+    bench.server.app.server.on('connection', (socket: Socket) => taken.push(socket));
+    const known = await hold(bench);
+    known.socket.write(keepAlive(bench, USERS));
+    await vi.waitFor(() => expect(waiting.count).toBe(1), WAIT);
+    for (let at = 0; at < 3; at += 1) (await hold(bench)).socket.pause().write(OPEN.repeat(400));
+    await vi.waitFor(() => expect(taken.filter((socket) => socket.writableLength > 0)).toHaveLength(3), WAIT);
+
+    for (let at = 0; at < 3; at += 1) expect((await bench.send({ path: `${USERS}/${bench.ann}` })).status).toBe(200);
+    expect(taken.slice(0, 2).map((socket) => socket.destroyed)).toEqual([false, true]);
+    release();
+    await vi.waitFor(() => expect(answers(known.text())).toBe(1), WAIT);
+  });
+
+  test('B44 that take nothing of their answer for too long are cut, those that wait for one are not', async () => {
+    const { users, waiting, release } = gatedLists();
+    const bench = await open({
+      limits: { ...few, pipelined: 1_000 },
+      site: { users },
+      waitsMs: { ...SERVER_WAITS_MS, reading: 200 },
+    });
+    const known = await hold(bench);
+    known.socket.write(keepAlive(bench, USERS));
+    const idle = await hold(bench);
+    const stranger = await hold(bench);
+    stranger.socket.pause().write(OPEN.repeat(400));
+    const connections = async () =>
+      await new Promise((resolve) => bench.server.app.server.getConnections((_, count) => resolve(count)));
+    await vi.waitFor(async () => expect(await connections()).toBe(1), WAIT);
+    expect([waiting.count, idle.socket.destroyed, known.socket.destroyed]).toEqual([1, true, false]);
+    release();
+    await vi.waitFor(() => expect(answers(known.text())).toBe(1), WAIT);
+  });
+
   test('B43 B44 outside tests the waits and limits hold together', () => {
-    const { request, headers, check, handler, keepAlive: idle } = SERVER_WAITS_MS;
+    const { request, headers, check, handler, keepAlive: idle, reading } = SERVER_WAITS_MS;
     expect(request + check).toBeLessThan(15_000);
     expect(headers).toBeLessThan(request);
     expect(handler).toBeGreaterThan(request + check);
+    expect(reading).toBeGreaterThan(handler);
     expect(idle).toBeGreaterThanOrEqual(10_000);
     expect(idle).toBeLessThanOrEqual(65_000);
     expect(SERVER_LIMITS.connections + SERVER_LIMITS.connectionsSpare).toBeLessThan(5_000);
@@ -201,15 +261,36 @@ describe('S16 one site', () => {
 });
 
 describe('S16 time', () => {
-  test('a request that the directory does not answer is 503 with Retry-After', async () => {
-    const { users, release } = gatedLists();
-    ends.push(release);
-    const bench = await open({ site: { users }, waitsMs: { ...SERVER_WAITS_MS, handler: 300 } });
-    const answer = await bench.refused(
-      {},
-      { status: 503, says: /not acknowledged: the directory did not answer in time.*10 seconds/ },
+  test('what the directory does not answer is 503 with Retry-After, with and without a body, and nobody is named when it is done after all', async () => {
+    const bench = await open({ waitsMs: { ...SERVER_WAITS_MS, handler: 2_500 } });
+    const gate = Promise.withResolvers<never>();
+    const waiting: string[] = [];
+    const wait = (what: string) => async () => {
+      waiting.push(what);
+      return await gate.promise;
+    };
+    const { users } = bench.server.door;
+    const stuck = { list: wait('list'), create: wait('create'), replace: wait('replace'), remove: wait('remove') };
+    Object.assign(users, stuck);
+    const search = { schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'], filter: 'userName eq "canary"' };
+    const told = await Promise.all(
+      [
+        { path: `${USERS}?filter=userName+eq+%22canary%22` },
+        { path: `${USERS}/.search`, body: search },
+        { body: person('canary') },
+        { method: 'PUT', path: `${USERS}/${bench.ann}`, body: person('canary') },
+        { method: 'DELETE', path: `${USERS}/${bench.ann}` },
+      ].map(async (request) => await bench.send(request)),
     );
-    expect(answer.headers['retry-after']).toBe('10');
+    for (const answer of told) {
+      const says = /not acknowledged: the directory did not answer in time.*10 seconds/;
+      expectRefusal(answer, { status: 503, says });
+      expect(answer.headers['retry-after']).toBe('10');
+    }
+    expect(waiting.sort()).toEqual(['create', 'list', 'list', 'remove', 'replace']);
+    gate.reject(new Error('canary'));
+    expect((await bench.send({ path: `${USERS}/${bench.ann}` })).status).toBe(200);
+    expect(bench.server.logLines.filter((line) => line.includes('canary'))).toEqual([]);
   });
 
   test('B43 a body that drips is 408 however steadily it drips, and writes nothing', async () => {
@@ -228,6 +309,65 @@ describe('S16 time', () => {
   });
 });
 
+describe('S16 work', () => {
+  /** Two sites on one server, and the token of the other one. */
+  async function openTwo(): Promise<{ bench: Bench; another: () => Promise<number> }> {
+    let token = '';
+    const more = (redis: Parameters<NonNullable<BenchOptions['more']>>[0]) => {
+      const other = openSite(redis);
+      ({ token } = other);
+      return [other];
+    };
+    const bench = await open({ more });
+    const another = async (): Promise<number> => (await bench.send({ headers: { authorization: `Bearer ${token}` } })).status;
+    return { bench, another };
+  }
+
+  test('a filter over texts that are expensive to fold is answered, and so is another site meanwhile', async () => {
+    const { bench, another } = await openTwo();
+    const title = `a${'\u0301\u0323'.repeat(15_000)}`;
+    for (let n = 0; n < 5; n += 1) expect((await bench.send({ body: person(`p${n}`, { title }) })).status).toBe(201);
+    const filter = encodeURIComponent(Array.from({ length: 10 }, () => 'title co "x"').join(' or '));
+    const normalised = vi.spyOn(String.prototype, 'normalize');
+    ends.push(() => normalised.mockRestore());
+    const [answer, status] = await Promise.all([bench.send({ path: `${USERS}?filter=${filter}` }), another()]);
+    expect([answer.status, answer.body?.totalResults, status]).toEqual([200, 0, 200]);
+    const lengths = normalised.mock.contexts.map((text) => String(text).length);
+    expect(Math.max(0, ...lengths)).toBeLessThan(20_000);
+  });
+
+  test('a PATCH that compares too much is refused as a whole, alone and in a bulk request, and another site is answered meanwhile', async () => {
+    const { bench, another } = await openTwo();
+    const emails = Array.from({ length: 250 }, (_, n) => ({ value: `a${n}@x.example`, display: '\uFDFA'.repeat(240) }));
+    const made = await bench.send({ body: person('crowded', { emails }) });
+    const path = `${USERS}/${String(made.body?.id)}`;
+    const choose = (count: number) => ({
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+      Operations: Array.from({ length: count }, () => ({ op: 'remove', path: 'emails[display co "x"]' })),
+    });
+    const before = await bench.fingerprint();
+    const [refused, status] = await Promise.all([bench.send({ method: 'PATCH', path, body: choose(1_000) }), another()]);
+    expectRefusal(refused, { status: 413, says: /Operation \d+ of 1000: .*Split the request/ });
+    expect(status).toBe(200);
+    const operations = Array.from({ length: 100 }, () => ({
+      method: 'PATCH',
+      path: path.slice('/scim/v2'.length),
+      data: choose(1),
+    }));
+    const bulk = await bench.send({
+      path: '/scim/v2/Bulk',
+      body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'], Operations: operations },
+    });
+    expect(bulk.body).toMatchObject({
+      Operations: expect.arrayContaining([
+        expect.objectContaining({ status: '200' }),
+        expect.objectContaining({ status: '413' }),
+      ]),
+    });
+    expect(await bench.fingerprint()).toBe(before);
+  });
+});
+
 test('S16 every limit is told to operators as it is', () => {
   const page = readFileSync('docs/limits.md', 'utf8');
   const kib = (bytes: number): string => `${bytes / 1024} KiB`;
@@ -239,8 +379,11 @@ test('S16 every limit is told to operators as it is', () => {
     pathSegmentChars,
     connections,
     connectionsSpare,
+    pipelined,
     siteRequests,
     siteLargeBodies,
+    siteLargeReads,
+    largeReadBytes,
     bodyBytes,
   } = SERVER_LIMITS;
   for (const [what, limit] of [
@@ -251,10 +394,17 @@ test('S16 every limit is told to operators as it is', () => {
     ['Time until the headers are complete', seconds(SERVER_WAITS_MS.headers)],
     ['Time until the request is complete', seconds(SERVER_WAITS_MS.request)],
     ['Idle connections', seconds(SERVER_WAITS_MS.keepAlive)],
+    ['Requests sent ahead on one connection, the one being answered included', pipelined],
+    ['Time in which nothing of an answer is taken', seconds(SERVER_WAITS_MS.reading)],
     ['Connections', connections],
     ['Connections beyond that, for saying so', connectionsSpare],
     ['Requests of one site under way', siteRequests],
     [`Among them with a body above ${kib(bodyBytes)}, or of unknown length where larger ones are allowed`, siteLargeBodies],
+    [
+      `Among them with more than ${kib(largeReadBytes)} to read: large pages, searches that no index answers, groups of many people`,
+      siteLargeReads,
+    ],
+    ['Resources on one page', `${LIST_LIMITS.maxCount}, and ${PAGE_BYTES_MAX / 1024 ** 2} MiB as they are stored`],
     ['Time until the directory has answered', seconds(SERVER_WAITS_MS.handler)],
     ['Body, one person', kib(bodyBytes)],
   ] as const) {

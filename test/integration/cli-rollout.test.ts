@@ -113,7 +113,7 @@ describe('mode', () => {
     ]) {
       expect(await cli(args)).toMatchObject({
         code: 0,
-        out: expect.stringContaining('us.acme is in paused: Maxio is left alone'),
+        out: expect.stringContaining('us.acme is paused: Maxio is left alone'),
       });
     }
     expect(posted('/mode')).toEqual([
@@ -423,6 +423,21 @@ describe('held', () => {
     expect((await cli(['held'])).out).toBe('Nobody is held.\n');
   });
 
+  test('--exempt shows whose leave was rejected and by whom, on the screen and as a table', async () => {
+    const decision = { decidedBy: 'anna', decidedAt: '2027-01-02T00:00:00Z' };
+    answers['GET /held'] = { ...heldOf(0), tripped: null, total: 1, monthlyCents: 29_900, held: [{ ...person(1), ...decision }] };
+    const { code, out } = await cli(['held', '--exempt']);
+    expect(code).toBe(0);
+    expect(asked.at(-1)?.query).toEqual({ limit: '10000', state: 'exempt' });
+    expect(out).toMatch(/^id-1 +p1@example\.com .* 299\.00 +anna 2027-01-02T00:00:00Z$/m);
+    expect(out).toContain('1 person is exempt; 299.00 a month.');
+    const path = join(folder, 'exempt.csv');
+    expect((await cli(['held', '--exempt', '--csv', path])).out).toBe(`${path}: 1 person.\n`);
+    expect(readFileSync(path, 'utf8')).toContain('299.00,req-1,anna,2027-01-02T00:00:00Z');
+    answers['GET /held'] = { ...heldOf(0), tripped: null };
+    expect((await cli(['held', '--exempt'])).out).toBe('Nobody is exempt.\n');
+  });
+
   test('--all tells how many and what they pay, and decides about exactly those who were listed', async () => {
     answers['GET /held'] = heldOf(2_000, 2_003);
     const unasked = await cli(['approve', '--all']);
@@ -538,6 +553,27 @@ describe('drift', () => {
     expect(out).not.toContain('drift repair');
   });
 
+  test('of one kind is counted by that kind alone, and who is exempt is shown and no alarm', async () => {
+    answers['GET /drift'] = { ...report, rows: [] };
+    expect(await cli(['drift', '--kind', 'active-unbilled'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('us.acme: no difference of the kind active-unbilled, as of'),
+    });
+    answers['GET /drift'] = { ...report, rows: [report.rows[0]] };
+    const one = await cli(['drift', '--kind', 'left-billed']);
+    expect(one.code).toBe(1);
+    expect(one.out).toContain('us.acme: 1 difference, as of 2027-01-01T00:00:00Z, everything compared: 1 left-billed.');
+    expect(one.out).not.toContain('shown');
+    const exempt = { ...report.rows[0], repair: 'none', exempt: true };
+    answers['GET /drift'] = { ...report, counts: { 'left-billed': 1 }, rows: [exempt] };
+    const { code, out } = await cli(['drift']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^left-billed +p1 +7 +8 +exempt/m);
+    expect(out).toContain('1 exempt: ');
+    answers['GET /drift'] = { ...report, rows: [exempt, report.rows[1]] };
+    expect(await cli(['drift'])).toMatchObject({ code: 1 });
+  });
+
   test('looks now on request, whole, and waits', async () => {
     let looks = 0;
     answers['POST /drift'] = { ...report, state: 'wanted' };
@@ -551,10 +587,9 @@ describe('drift', () => {
 
   test('repair says how many first, and whom it left alone', async () => {
     answers['GET /drift'] = report;
-    expect(await cli(['drift', 'repair', '--all'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('Put 2 differences right at us.acme'),
-    });
+    const unasked = await cli(['drift', 'repair', '--all']);
+    expect(unasked).toMatchObject({ code: 2, err: expect.stringContaining('Put 1 difference right at us.acme') });
+    expect(unasked.err).toContain('Left alone unless named by id, because somebody wants it so: =p2 (id-2).');
     expect(posted('/drift/repair')).toEqual([]);
     answers['POST /drift/repair'] = { repaired: 1, skipped: [{ id: 'id-2', detail: 'Held.' }] };
     const { code, out } = await cli(['drift', 'repair', '--kind', 'left-billed', '--yes']);

@@ -185,6 +185,15 @@ describe('doctor', () => {
     expect(code).toBe(out.includes('\nfail') ? 1 : 0);
   });
 
+  test('the service tells what it has seen while Maxio does not end its answers', { timeout: 90_000 }, async () => {
+    sandbox.state.setFault({ kind: 'slow', delayMs: 600_000, match: { path: '/site.json' } });
+    const { code, out } = await cli(['doctor']);
+    sandbox.state.clearFaults();
+    expect(code).toBe(1);
+    expect(out).toMatch(/^fail {2}us\.acme Maxio/m);
+    expect(out).toMatch(/^pass {2}redis durability/m);
+  });
+
   test('where no service answers it examines by itself, and says that none does', async () => {
     const nowhere = { MAXIO_SCIM_URL: 'http://127.0.0.1:1' };
     const { code, out } = await cli(['doctor'], { ...nowhere, ...settings() });

@@ -346,7 +346,7 @@ describe('the service as it runs', () => {
       severity: 'page',
       site: 'us.acme',
       what: expect.stringContaining(ELSEWHERE),
-      todo: expect.stringContaining('token list --site us.acme'),
+      todo: expect.stringMatching(/SCIM_TOKEN_FILE.*token create --site us\.acme/),
     });
     expect(JSON.stringify(told)).not.toContain(SCIM_TOKEN);
     const metrics = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${OPS_TOKEN}` } })).text();

@@ -73,10 +73,15 @@ async function work(one: Configuration): Promise<void> {
   for (let i = 0; i < 10 && (await one.turn(TURN)) === 'more'; i += 1);
 }
 
-/** Somebody who has settled, and to whose customer an older mapping has given this family name. */
-async function settled(n: number, familyName: string): Promise<string> {
+/** Somebody of whom nothing is at Maxio yet. */
+async function joined(n: number) {
   const id = `0000000${n}`.slice(-8);
-  const attributes = { userName: `p${n}@example.com`, active: true, name: { givenName: 'P', familyName: `N${n}` } };
+  const attributes = {
+    userName: `p${n}@example.com`,
+    emails: [{ value: `p${n}@example.com` }],
+    active: true,
+    name: { givenName: 'P', familyName: `N${n}` },
+  };
   await store.commit({
     id,
     expected: 0,
@@ -86,6 +91,12 @@ async function settled(n: number, familyName: string): Promise<string> {
     requestId: 'r',
     audit: { kind: 'scim', what: 'create' },
   });
+  return { id, attributes };
+}
+
+/** Somebody who has settled, and to whose customer an older mapping has given this family name. */
+async function settled(n: number, familyName: string): Promise<string> {
+  const { id, attributes } = await joined(n);
   const confirmed = { first_name: 'P', last_name: familyName, email: attributes.userName };
   const subscriptions = [{ id: `s${n}`, productHandle: 'pro', origin: 'created', state: 'active' }];
   const link = { customerId: `c${n}`, origin: 'created', confirmed, subscriptions };
@@ -120,6 +131,29 @@ test('F83 a release with another mapping asks before it updates many, then updat
   expect(rung.sort()).toEqual(differing);
   expect(await second.state()).toMatchObject({ applied: { mappingVersion: 2, author: 'ann' }, candidate: undefined });
   await expect(second.approve({ by: 'bob', requestId: 'r2' })).rejects.toMatchObject({ error: 'nothing-waits' });
+});
+
+test('F83 another collection method asks before many are subscribed by it, and means nothing to who is subscribed', async () => {
+  const first = configuration();
+  await first.start();
+  await work(first);
+  for (let n = 1; n <= 8; n += 1) await joined(n);
+  for (let n = 9; n <= 20; n += 1) await settled(n, `N${n}`);
+  await first.close();
+  const second = configuration({ paymentCollectionMethod: 'invoice' }, { author: 'ann' });
+  await second.start();
+  await work(second);
+  const state = await second.state();
+  expect(state).toMatchObject({
+    applied: { paymentCollectionMethod: 'remittance', author: 'start' },
+    candidate: { paymentCollectionMethod: 'invoice', author: 'ann' },
+    changes: { people: 8 },
+  });
+  expect(second.current().paymentCollectionMethod).toBe('remittance');
+  await second.approve({ by: 'bob', requestId: 'r1' });
+  await work(second);
+  expect(await second.state()).toMatchObject({ applied: { paymentCollectionMethod: 'invoice' }, candidate: undefined });
+  expect(second.current().paymentCollectionMethod).toBe('invoice');
 });
 
 test('F83 a process of an older release does not judge what only a newer mapping can tell', async () => {

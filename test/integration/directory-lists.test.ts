@@ -128,7 +128,7 @@ describe('a list', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  it('B03 F65 of more people than one page of a scan finds the last of them', async () => {
+  it('B03 of more people than one page of a scan finds the last of them', async () => {
     const site = openSite(server);
     await Promise.all(
       Array.from({ length: 450 }, (_, n) => site.users.create(body(n, n === 449 ? { title: 'last' } : {}), CONTEXT)),

@@ -19,6 +19,7 @@ import { examineAlone } from '../../src/doctor/alone.ts';
 import type { DoctorCheck } from '../../src/doctor/check.ts';
 import { checkReach } from '../../src/doctor/check-reach.ts';
 import { checkRedis } from '../../src/doctor/check-redis.ts';
+import { type DoctorSite, examine } from '../../src/doctor/doctor.ts';
 import { Budget } from '../../src/maxio/budget.ts';
 import { connectRedis } from '../../src/redis.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
@@ -50,7 +51,7 @@ async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
 }
 
 /** Examines from settings alone, as the command does where no service runs. */
-async function examined(env: Record<string, string>): Promise<DoctorCheck[]> {
+async function examined(env: Record<string, string>, patienceMs?: number): Promise<DoctorCheck[]> {
   const checks = await examineAlone(
     readConfig({
       REDIS_URL: redisServer.url,
@@ -62,6 +63,7 @@ async function examined(env: Record<string, string>): Promise<DoctorCheck[]> {
       OPS_TOKEN: 'doctor-ops-CANARY-6d2e',
       ...env,
     }),
+    patienceMs,
   );
   expect(JSON.stringify(checks)).not.toContain('CANARY');
   for (const { name, status, cure } of checks)
@@ -118,6 +120,30 @@ describe('Maxio', () => {
       status: 'fail',
       finding: expect.stringContaining('connection refused'),
     });
+  });
+
+  test('a Maxio that does not end its answers costs its own lines and no other', async () => {
+    const maxio = await sandbox();
+    maxio.state.setFault({ kind: 'slow', delayMs: 600_000 });
+    const checks = await examined({ MAXIO_BASE_URL: maxio.url }, 200);
+    expect(named(checks, 'us.acme Maxio')).toMatchObject({ status: 'fail', cure: expect.stringContaining('Maxio') });
+    expect(named(checks, 'redis durability')).toMatchObject({ status: 'pass' });
+    expect(named(checks, 'us.acme mode')).toMatchObject({ status: 'warn' });
+  });
+
+  test('what waits for Maxio by itself, and for longer, is told as not examined', async () => {
+    const env = { MAXIO_SUBDOMAIN: 'acme', MAXIO_API_KEY: API_KEY, SCIM_TOKEN, OPS_TOKEN: 'doctor-ops-CANARY-6d2e' };
+    const config = readConfig({ REDIS_URL: redisServer.url, PUBLIC_URL: 'http://127.0.0.1:1', ...env });
+    const redis = redisServer.connect();
+    // Products are read with the patience of the workers.
+    const state = async () => await new Promise<never>(() => undefined);
+    const site = { config: config.sites[0], watch: { groupPlans: { state } }, modes: new SiteModes(redis, 'us.acme') };
+    const checks = await examine({ config, redis, sites: [site as unknown as DoctorSite], patienceMs: 1 });
+    expect(named(checks, 'us.acme products by group')).toMatchObject({
+      status: 'fail',
+      finding: expect.stringContaining('in time'),
+    });
+    expect(named(checks, 'redis durability')).toMatchObject({ status: 'pass' });
   });
 
   test('a site that waits after failures is asked all the same, and a right answer ends the wait for all', async () => {

@@ -24,6 +24,7 @@ const RULES = [
   { group: 'Pro', product: 'pro' },
   { group: { displayName: 'Basic' }, product: 'basic', collectionMethod: 'invoice' },
   { group: 'Support', product: 'support' },
+  { group: 'By card', product: 'pro', collectionMethod: 'automatic' },
 ];
 const LIST = 'GET /customers/{id}/subscriptions.json';
 const CREATE = 'POST /subscriptions.json';
@@ -216,6 +217,40 @@ describe('with fifteen minutes of grace', () => {
     expect(done?.requestId).toBe(asked?.requestId);
   });
 
+  test('a move changes how a subscription is paid where the rule says so, by the same one call, and keeps it where it does not', async () => {
+    const card = await group('By card');
+    const who = await joins();
+    await add(ids.Basic, who);
+    await service.settled();
+    const move = async (from: string, to: string) => {
+      const calls = await callsOf(async () => {
+        await remove(from, who);
+        await postponed(who);
+        await add(to, who);
+      });
+      const { product, payment_collection_method: paidBy } = sandbox.state.subscriptions().at(-1) ?? {};
+      return { calls, sent: sandbox.state.ledger().at(-1)?.body, bills: `${product?.handle} by ${paidBy}` };
+    };
+    // The sandbox bills by invoices of the new kind, which Maxio calls remittance.
+    expect(await move(ids.Basic, card)).toEqual({
+      calls: [CHANGE],
+      sent: { subscription: { product_handle: 'pro', payment_collection_method: 'automatic' } },
+      bills: 'pro by automatic',
+    });
+    expect(await move(card, ids.Basic)).toEqual({
+      calls: [CHANGE],
+      sent: { subscription: { product_handle: 'basic', payment_collection_method: 'invoice' } },
+      bills: 'basic by remittance',
+    });
+    expect(await move(ids.Basic, ids.Pro)).toEqual({
+      calls: [CHANGE],
+      sent: { subscription: { product_handle: 'pro' } },
+      bills: 'pro by remittance',
+    });
+    // Another way of paying alone is no change of product: how somebody pays may have been settled at Maxio since.
+    expect(await move(ids.Pro, card)).toMatchObject({ calls: [], bills: 'pro by remittance' });
+  });
+
   test('out of the group and in again costs nothing', async () => {
     const who = await joins();
     await add(ids.Pro, who);
@@ -255,7 +290,7 @@ describe('with fifteen minutes of grace', () => {
     await vi.waitFor(
       async () => {
         const told = await startCli(['config'], { MAXIO_SCIM_URL: service.url, OPS_TOKEN }).ended;
-        expect(told.out).toMatch(/groupPlans 1 externalId g-yearly: pro, yearly[\s\S]*groupPlans 5 Visitors: legacy/);
+        expect(told.out).toMatch(/groupPlans 1 externalId g-yearly: pro, yearly[\s\S]*groupPlans 6 Visitors: legacy/);
       },
       { timeout: 30_000, interval: 250 },
     );
@@ -317,6 +352,8 @@ describe('with two seconds of grace', () => {
     await add(pro, who);
     await service.settled();
     expect(await callsOf(() => remove(pro, who))).toEqual([LIST, CANCEL]);
+    // Maxio keeps the reason for good, and this person is active.
+    expect(JSON.stringify(sandbox.state.ledger().at(-1)?.body)).toMatch(/a group no longer gives this product\. scim=/);
     expect(subscriptionsOf(who)).toEqual(['pro canceled']);
     expect(sandbox.state.customers().some(({ reference }) => reference?.toLowerCase() === who.reference)).toBe(true);
     expect((await service.scim('GET', `/Users/${who.id}`)).body.active).toBe(true);

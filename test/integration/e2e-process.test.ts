@@ -3,36 +3,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { expect, test, vi } from 'vitest';
 import { oktaUser, patch, person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
-import { API_KEY, OPS_TOKEN, SCIM_TOKEN, Service } from '../support/service.ts';
+import { API_KEY, OPS_TOKEN, SCIM_TOKEN } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 
-let redis: TestRedis;
-let sandbox: Sandbox;
-const services: Service[] = [];
-
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { SCIM_IDP: 'okta', ...env } });
-  services.push(service);
-  return service;
-}
-
-beforeAll(async () => {
-  redis = await startRedis();
-});
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme' });
-});
-afterEach(async () => {
-  await Promise.all(services.splice(0).map((service) => service.kill()));
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
+const stage = useStage({ env: { SCIM_IDP: 'okta' } });
 
 test('F78: a bad configuration is told in full before listening, with secrets masked, and ends with code 78', async () => {
   const child = spawn(process.execPath, ['src/main.ts'], {
@@ -61,11 +37,9 @@ test('F78: a bad configuration is told in full before listening, with secrets ma
 });
 
 test('F57 I13: the key of another site opens nothing: not ready, and no write reaches Maxio', async () => {
-  await sandbox.close();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'other' });
-  const service = await Service.spawn({ redisUrl: redis.url, sandboxUrl: sandbox.url, env: { SCIM_IDP: 'okta' } });
-  services.push(service);
-  await vi.waitFor(() => expect(sandbox.state.ledger().length).toBeGreaterThan(0), { timeout: 10_000 });
+  await stage.openSandbox({ subdomain: 'other' });
+  const service = await stage.spawn();
+  await vi.waitFor(() => expect(stage.sandbox.state.ledger().length).toBeGreaterThan(0), { timeout: 10_000 });
   await vi.waitFor(
     async () => {
       const answer = await fetch(`${service.url}/readyz`).catch(() => undefined);
@@ -74,36 +48,36 @@ test('F57 I13: the key of another site opens nothing: not ready, and no write re
     { timeout: 15_000, interval: 25 },
   );
   await service.scim('POST', '/Users', oktaUser(person(1)));
-  expect(sandbox.state.ledger().filter(({ method }) => method !== 'GET')).toEqual([]);
+  expect(stage.sandbox.state.ledger().filter(({ method }) => method !== 'GET')).toEqual([]);
 });
 
 test('F48: a refused key pauses the site at the first 401, shows in /health, and the IdP is not bothered', async () => {
-  const service = await start();
-  await vi.waitFor(() => expect(sandbox.state.ledger()).toHaveLength(1), { timeout: 15_000, interval: 25 });
-  sandbox.state.setFault({ match: { method: 'POST' }, kind: 'unauthorized', times: 1 });
+  const service = await stage.start();
+  await vi.waitFor(() => expect(stage.sandbox.state.ledger()).toHaveLength(1), { timeout: 15_000, interval: 25 });
+  stage.sandbox.state.setFault({ match: { method: 'POST' }, kind: 'unauthorized', times: 1 });
   expect((await service.scim('POST', '/Users', oktaUser(person(1)))).status).toBe(201);
   await vi.waitFor(async () => expect(JSON.stringify(await service.health())).toContain('unauthorized'), { timeout: 10_000 });
   expect((await service.scim('POST', '/Users', oktaUser(person(2)))).status, 'the IdP is not bothered').toBe(201);
-  expect(sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1);
+  expect(stage.sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1);
 });
 
 test('F20 I8: while Redis is away nothing is acknowledged; Okta gets 429 and a whole number to wait, and all is well afterwards', async () => {
-  const service = await start();
+  const service = await stage.start();
   expect((await service.scim('POST', '/Users', oktaUser(person(1)))).status).toBe(201);
-  await redis.kill();
+  await stage.redis.kill();
   const refused = await service.scim('POST', '/Users', oktaUser(person(2)));
   expect(refused.status).toBe(429);
   expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
   expect(refused.body.schemas).toEqual(['urn:ietf:params:scim:api:messages:2.0:Error']);
   expect((await fetch(`${service.url}/livez`)).status).toBe(200);
-  await redis.restart();
+  await stage.redis.restart();
   await service.ready();
   await vi.waitFor(async () => expect((await service.scim('POST', '/Users', oktaUser(person(2)))).status).toBe(201), {
     timeout: 15_000,
   });
   await service.settled(25_000);
   expect(
-    sandbox.state
+    stage.sandbox.state
       .customers()
       .map(({ reference }) => reference)
       .sort(),
@@ -111,19 +85,19 @@ test('F20 I8: while Redis is away nothing is acknowledged; Okta gets 429 and a w
 });
 
 test('F70: SIGTERM ends the process by itself, and what was acknowledged before is carried on by the next one', async () => {
-  const service = await start();
-  sandbox.state.setFault({ kind: 'slow', delayMs: 300 });
+  const service = await stage.start();
+  stage.sandbox.state.setFault({ kind: 'slow', delayMs: 300 });
   for (let n = 1; n <= 12; n += 1) expect((await service.scim('POST', '/Users', oktaUser(person(n)))).status).toBe(201);
   await service.kill('SIGTERM');
   expect(await service.waitForEnd()).toEqual({ code: 0, signal: null });
-  const heir = await start();
+  const heir = await stage.start();
   await heir.settled(25_000);
-  expect(sandbox.state.customers()).toHaveLength(12);
-  expect(sandbox.state.ledger().filter(({ method }) => method === 'POST')).toHaveLength(12);
+  expect(stage.sandbox.state.customers()).toHaveLength(12);
+  expect(stage.sandbox.state.ledger().filter(({ method }) => method === 'POST')).toHaveLength(12);
 });
 
 test('I11: neither names nor addresses nor secrets are printed, whatever happens to a person', async () => {
-  const service = await start({ MAXIO_PRODUCT_HANDLE: 'no-such-product', LOG_LEVEL: 'trace' });
+  const service = await stage.start({ MAXIO_PRODUCT_HANDLE: 'no-such-product', LOG_LEVEL: 'trace' });
   const who = {
     externalId: '00ucanary',
     userName: 'canary.person@canary.example',
@@ -152,30 +126,25 @@ test('I11: neither names nor addresses nor secrets are printed, whatever happens
 });
 
 test('one replica with a wrong key stops nobody else: it works for no one and says so', async () => {
-  const lost = await Service.start({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { SCIM_IDP: 'okta', MAXIO_API_KEY: 'a-key-that-opens-nothing' },
-  });
-  services.push(lost);
-  await vi.waitFor(() => expect(sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1), {
+  const lost = await stage.start({ MAXIO_API_KEY: 'a-key-that-opens-nothing' });
+  await vi.waitFor(() => expect(stage.sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1), {
     timeout: 10_000,
   });
-  const healthy = await start({ MAXIO_PRODUCT_HANDLE: 'pro' });
+  const healthy = await stage.start({ MAXIO_PRODUCT_HANDLE: 'pro' });
   for (let n = 1; n <= 20; n += 1) {
     const created = await lost.scim('POST', '/Users', oktaUser(person(n)));
     if (n % 2 === 0) await lost.scim('DELETE', `/Users/${created.body.id}`);
   }
   await healthy.settled(25_000);
-  expect(sandbox.state.subscriptions().filter(({ state }) => state === 'active')).toHaveLength(10);
-  expect(sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1);
+  expect(stage.sandbox.state.subscriptions().filter(({ state }) => state === 'active')).toHaveLength(10);
+  expect(stage.sandbox.state.ledger().filter(({ status }) => status === 401)).toHaveLength(1);
   expect(JSON.stringify(await lost.health())).toContain('unconfirmed');
 });
 
 test('the split of roles: an api and a worker do together what one process does', async () => {
-  const api = await start({ ROLE: 'api' });
-  await start({ ROLE: 'worker' });
+  const api = await stage.start({ ROLE: 'api' });
+  await stage.start({ ROLE: 'worker' });
   expect((await api.scim('POST', '/Users', oktaUser(person(1)))).status).toBe(201);
   await api.settled(25_000);
-  expect(sandbox.state.customers()).toHaveLength(1);
+  expect(stage.sandbox.state.customers()).toHaveLength(1);
 });

@@ -109,6 +109,21 @@ describe.each(['Users', 'Groups'] as const)('%s by number', (type) => {
     await Promise.all([server.app.close(), other.app.close()]);
   });
 
+  test('sorted by number goes by rank, so that one is hidden by one who is deleted; sorted by cursor hides nobody', async () => {
+    const { server, ids } = await open(type, 6);
+    const sortBy = type === 'Users' ? 'userName' : 'displayName';
+    const byNumber = async (startIndex: number): Promise<string[]> =>
+      idsOf(await page(server, `/${type}`, { sortBy, startIndex, count: 2 }));
+    const byCursor = async (cursor: string): Promise<ScimAnswer> => await page(server, `/${type}`, { sortBy, cursor, count: 2 });
+    const first = await byCursor('');
+    expect(await byNumber(1)).toEqual(ids.slice(0, 2));
+    expect(idsOf(first)).toEqual(ids.slice(0, 2));
+    await remove(server, type, ids.slice(0, 1));
+    expect(await byNumber(3), 'a limit that docs/limits.md names').toEqual(ids.slice(3, 5));
+    expect(idsOf(await byCursor(String(first.body.nextCursor)))).toEqual(ids.slice(2, 4));
+    await server.app.close();
+  });
+
   test('two clients with tokens of their own do not disturb each other, and any process goes on', async () => {
     const { server, ids } = await open(type, 9);
     const other = await another(server);

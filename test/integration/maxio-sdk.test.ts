@@ -165,8 +165,9 @@ describe('subscriptions', () => {
     const own = await customers.listCustomerSubscriptions(customerId);
     expect(own.result.map(({ subscription }) => subscription?.id)).toEqual([id, byReference]);
     expect((await subscriptions.listSubscriptions({ perPage: 200 })).result).toHaveLength(2);
-    const updated = await subscriptions.updateSubscription(id, { subscription: { productHandle: 'basic' } });
-    expect(updated.result.subscription?.product?.handle).toBe('basic');
+    const moved = { productHandle: 'basic', paymentCollectionMethod: CollectionMethod.Automatic };
+    const updated = await subscriptions.updateSubscription(id, { subscription: moved });
+    expect(updated.result.subscription).toMatchObject({ product: { handle: 'basic' }, paymentCollectionMethod: 'automatic' });
   });
 
   test('are refused without money, customer or product', async () => {

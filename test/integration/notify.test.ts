@@ -362,12 +362,15 @@ it('a survey that waits for a release, a configuration that waits for approval a
     repair: 'possible' as const,
   };
   const reports = new DriftReports(site.store);
-  await reports.note({ state: 'done', atMs: nowMs });
-  await reports.replace([
-    { ...row, key: 'a', personId: 'p1', sinceMs: nowMs - 1 },
-    { ...row, key: 'b', personId: 'p2', sinceMs: nowMs - 2, exempt: true },
-    { ...row, key: 'c', personId: 'p3', sinceMs: nowMs - 3, repair: 'repaired' },
-  ]);
+  const report = { beganMs: nowMs, atMs: nowMs, lastFull: false, nextMs: nowMs };
+  await reports.replace(
+    [
+      { ...row, key: 'a', personId: 'p1', sinceMs: nowMs - 1 },
+      { ...row, key: 'b', personId: 'p2', sinceMs: nowMs - 2, exempt: true },
+      { ...row, key: 'c', personId: 'p3', sinceMs: nowMs - 3, repair: 'repaired' },
+    ],
+    report,
+  );
   const candidate = {
     candidate: '{}',
     candidateBy: 'dana',
@@ -388,8 +391,8 @@ it('a survey that waits for a release, a configuration that waits for approval a
     configuration: expect.stringContaining('by dana would change what happens to 40 people'),
     'survey-done': expect.stringContaining('7 customers there have no reference'),
   });
-  await reports.note({ atMs: nowMs + 1 });
-  await reports.replace([1, 2, 3].map((n) => ({ ...row, key: `k${n}`, personId: `p${n}`, sinceMs: nowMs + n })));
+  const rows = [1, 2, 3].map((n) => ({ ...row, key: `k${n}`, personId: `p${n}`, sinceMs: nowMs + n }));
+  await reports.replace(rows, { ...report, atMs: nowMs + 1 });
   // Not within the hour: where webhooks tell of every change, there would be no end of it.
   const before = hook.taken.length;
   await notifier.turn({ nowMs: nowMs + 20_000, signal });

@@ -5,7 +5,10 @@
 import fc from 'fast-check';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Gate } from '../../src/directory/gate.ts';
 import { AccessTokens } from '../../src/http/access-token.ts';
+import { createLogger } from '../../src/logger.ts';
+import { Networks } from '../../src/network.ts';
 import { Secret } from '../../src/secret.ts';
 import {
   askScim,
@@ -292,6 +295,26 @@ describe('a request for a token', () => {
     );
     expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(401));
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+  });
+
+  it('S6 F85 with a right secret from another network is refused with the address and what to do, gets no token, and does not count as a use', async () => {
+    const site = openOAuthSite(redis);
+    const [allowed, elsewhere] = ['203.0.113.20', '198.51.100.66'];
+    const logger = createLogger({ level: 'silent' });
+    site.door.gate = new Gate({ redis, siteKey: site.key, allowFrom: Networks.parse([allowed]), logger });
+    const [stolen, used] = [await makeClient(site), await makeClient(site)];
+    const walled = await serveOAuth([site]);
+    try {
+      const refused = await askToken(walled, secretForm(stolen), {}, elsewhere);
+      expect([refused.status, refused.body.error, refused.body.access_token]).toEqual([403, 'unauthorized_client', undefined]);
+      expect(refused.body.error_description).toMatch(/not accepted from 198\.51\.100\.66\..*SCIM_ALLOW_FROM.*TRUSTED_PROXIES/);
+      expect((await askToken(walled, secretForm(used), {}, allowed)).status).toBe(200);
+      const uses = async () => Object.keys(await redis.hgetall(`scim:{${site.key}}:clientUses`));
+      await vi.waitFor(async () => expect(await uses()).toContain(used.credential), WAIT);
+      expect(await uses()).toEqual([used.credential]);
+    } finally {
+      await walled.app.close();
+    }
   });
 
   it('S5 with a wrong secret is throttled by address and by client; a right one passes all the while, and other addresses are not touched', async () => {

@@ -5,6 +5,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DriftReports } from '../../src/directory/drift-report.ts';
+import { SERVER_WAITS_MS } from '../../src/http/server.ts';
 import { templateOf } from '../../src/ops/api/openapi.ts';
 import type { ApiRoute } from '../../src/ops/api/route.ts';
 import { ROUTES } from '../../src/ops/api/table.ts';
@@ -173,20 +174,23 @@ async function busySite(): Promise<{ server: OpsServer; held: string; parked: st
     },
   );
   await survey(site);
-  await new DriftReports(site.store).replace([
-    {
-      key: 'k',
-      kind: 'fields-differ',
-      personId: ann.id,
-      userName: 'ann@example.com',
-      customerId: '5',
-      subscriptionId: null,
-      detail: '=HYPERLINK("x") differs',
-      exempt: false,
-      sinceMs: 1_000,
-      repair: 'possible',
-    },
-  ]);
+  await new DriftReports(site.store).replace(
+    [
+      {
+        key: 'k',
+        kind: 'fields-differ',
+        personId: ann.id,
+        userName: 'ann@example.com',
+        customerId: '5',
+        subscriptionId: null,
+        detail: '=HYPERLINK("x") differs',
+        exempt: false,
+        sinceMs: 1_000,
+        repair: 'possible',
+      },
+    ],
+    { beganMs: 1_000, atMs: 1_000, lastFull: true, nextMs: 2_000 },
+  );
   return { server, held: bob.id, parked: ann.id };
 }
 
@@ -311,10 +315,10 @@ describe('answers', () => {
         if ((await numberOf()) > before) told.add(name);
       }
     }
-    // S17: whoever acts is in the audit trail, and whoever looks is not. What finds nothing to do is no act: a difference, a hold, an erasure.
+    // S17: whoever acts is in the audit trail, and whoever looks is not, but for those who take names along. What finds nothing to do is no act: a difference, a hold, an erasure.
     const acts = Object.keys(requests).filter((name) => !name.startsWith('GET'));
     const nothingDone = ['POST /drift/repair', 'POST /held/reject', 'POST /readmit'];
-    expect([...told].sort()).toEqual(acts.filter((name) => !nothingDone.includes(name)).sort());
+    expect([...told].sort()).toEqual([...acts.filter((name) => !nothingDone.includes(name)), 'GET /links/plan'].sort());
     // The answers hold something to be checked.
     expect(seen).toMatchObject({
       'GET /status': {
@@ -413,6 +417,46 @@ describe('answers', () => {
       expect(await taken()).toEqual(['otto', 'anna', 'otto']);
     },
   );
+
+  test.each(routes.filter(([, { csv }]) => csv))(
+    'S17 whoever takes the table of %s along stands in the audit trail, each time',
+    async (_name, { path }) => {
+      const { server } = await busySite();
+      const [site] = server.sites;
+      const before = await redis.xlen(`scim:{${site.key}}:audit`);
+      for (const name of ['vera', 'otto', 'vera'] as const)
+        expect((await ask(server, { method: 'GET', path: `${path}?format=csv`, token: tokenOf(name) })).status).toBe(200);
+      const rows = (await redis.xrange(`scim:{${site.key}}:audit`, '-', '+')).slice(before);
+      const entries = rows.map(([, fields]) => JSON.parse(fields.at(-1) ?? '{}') as { what: string; actor?: string });
+      expect(entries.map(({ actor }) => actor)).toEqual(['vera', 'otto', 'vera']);
+    },
+  );
+
+  test('S14 S17 whoever only looks, or is refused, is in the log with their route, and whom they looked at by id only', async () => {
+    const { server, held } = await busySite();
+    const from = server.logLines.length;
+    const asked = [
+      ['vera', 'GET', '/people/bob@example.com'],
+      ['vera', 'GET', '/people/nobody-CANARY@example.com'],
+      ['otto', 'GET', '/held'],
+      ['vera', 'POST', '/mode'],
+      ['anna', 'GET', '/drift?kind=CANARY'],
+      ['anna', 'POST', '/mode'],
+    ] as const;
+    for (const [name, method, path] of asked)
+      await ask(server, { method, path, ...(method === 'POST' ? { body: { mode: 'paused' } } : {}), token: tokenOf(name) });
+    const lines = server.logLines.slice(from).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const told = lines.filter(({ actor }) => actor !== undefined);
+    expect(told).toMatchObject([
+      { msg: 'an operator looked', actor: 'vera', role: 'viewer', route: '/people/:idOrUserName', scimId: held, level: 'info' },
+      { msg: 'an operator got no answer', actor: 'vera', route: '/people/:idOrUserName', error: 'not-found' },
+      { msg: 'an operator looked', actor: 'otto', role: 'operator', route: '/held' },
+      { msg: 'an operator got no answer', actor: 'vera', method: 'POST', route: '/mode', error: 'role-missing' },
+      { msg: 'an operator looked', actor: 'anna', route: '/drift' },
+      { msg: 'an operator acted', actor: 'anna', role: 'approver', method: 'POST', route: '/mode' },
+    ]);
+    expect(JSON.stringify(told)).not.toMatch(/bob@|CANARY/);
+  });
 
   test('with several sites a route about one asks which', async () => {
     const server = await serveOps(redis, [openOpsSite(redis), openOpsSite(redis)], { operators: OPERATORS });
@@ -536,3 +580,12 @@ test.each(['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-da
     expect((await ask(server, { method: 'POST', path: '/mode', body: { mode: 'paused' } })).status).toBe(200);
   },
 );
+
+test('what is not answered in time is said to be that, and not a failure of our own', async () => {
+  const { promise, resolve } = Promise.withResolvers<[]>();
+  const server = await serve(openOpsSite(redis), { doctor: () => promise, waitsMs: { ...SERVER_WAITS_MS, handler: 300 } });
+  const answer = await ask(server, { method: 'GET', path: '/doctor' });
+  expect(answer).toMatchObject({ status: 503, body: { error: 'too-slow', do: expect.stringContaining('Ask again') } });
+  expect(answer.headers['retry-after']).toBe('10');
+  resolve([]);
+});

@@ -45,7 +45,7 @@ async function scrapeOf(server: OpsServer): Promise<string> {
 }
 
 describe('liveness', () => {
-  test('fails two minutes after the last sign of life of a worker, and only where there is one', async () => {
+  test('F76 fails two minutes after the last sign of life of a worker, and only where there is one', async () => {
     const server = await serve();
     expect(await get(server, '/livez')).toMatchObject({ status: 200, body: { status: 'pass' } });
     server.vital.beatMs = performance.now() - 119_000;

@@ -100,14 +100,55 @@ describe('F86 a decision', () => {
     expect(await site.runs.backlog()).toMatchObject({ held: 0, urgent: 3 });
   });
 
-  test('is taken from who released the site: with two approvers, one of whom made the configuration, nobody else is left', async () => {
+  test('is taken from who released the site, the second time too: with two approvers, one of whom made the configuration, nobody else is left', async () => {
     const { server, site } = await serve();
-    const [ann] = await leavers(site, 'ann');
-    await redis.hset(`${site.store.prefix}mode`, { mode: 'enforce', by: 'bert', atMs: '5', why: 'released', releasedAtMs: '5' });
-    expect(await ask(server, 'bert', '/held/approve', { ids: [ann?.id ?? ''] })).toMatchObject({
-      status: 200,
-      body: { done: 1 },
+    const [ann, bob, carol] = await leavers(site, 'ann', 'bob', 'carol');
+    const approve = async (person: UserRecord | undefined) => await ask(server, 'bert', '/held/approve', { ids: [person?.id] });
+    const taken = { status: 200, body: { done: 1, secondPerson: true } };
+    const applied = { productHandle: 'pro', paymentCollectionMethod: 'remittance', deprovision: 'cancel', mappingVersion: 1 };
+    await redis.hset(`${site.store.prefix}configuration`, {
+      applied: JSON.stringify(applied),
+      appliedBy: 'anna',
+      appliedAtMs: 1,
     });
+    await redis.hset(`${site.store.prefix}index`, { current: '1', sinceMs: await site.runs.nowMs() });
+    await redis.hdel(`${site.store.prefix}mode`, 'releasedAtMs');
+
+    expect((await ask(server, 'otto', '/mode', { mode: 'observe' })).status).toBe(200);
+    expect(await ask(server, 'bert', '/release', {})).toMatchObject({ status: 200, body: { mode: 'enforce' } });
+    expect(await approve(ann)).toMatchObject(taken);
+
+    expect((await ask(server, 'bert', '/mode', { mode: 'observe' })).status).toBe(200);
+    expect(await approve(bob)).toMatchObject({ status: 403, body: { detail: expect.stringContaining('last set the mode') } });
+    expect((await ask(server, 'bert', '/release', {})).status).toBe(200);
+    expect(await approve(bob)).toMatchObject(taken);
+
+    // Whoever goes on without a release has set the mode.
+    for (const mode of ['paused', 'enforce']) expect((await ask(server, 'bert', '/mode', { mode })).status).toBe(200);
+    expect(await approve(carol)).toMatchObject({ status: 403, body: { error: 'second-person' } });
+    expect(await site.runs.backlog()).toMatchObject({ held: 1 });
+  });
+
+  test('does not ask for another mode where a loss has set it: that is nobody, and only a release leads on', async () => {
+    const { server, site } = await serve();
+    const [ann, bob] = await leavers(site, 'ann', 'bob');
+    const applied = { productHandle: 'pro', paymentCollectionMethod: 'remittance', deprovision: 'cancel', mappingVersion: 1 };
+    const madeBy = async (appliedBy: string) =>
+      await redis.hset(`${site.store.prefix}configuration`, { applied: JSON.stringify(applied), appliedBy, appliedAtMs: 1 });
+    const approve = async (person: UserRecord | undefined) => await ask(server, 'bert', '/held/approve', { ids: [person?.id] });
+    await site.store.witness.look();
+    await site.store.witness.declare('restored', 'otto');
+    expect(await site.modes.read()).toMatchObject({ mode: 'observe', by: 'restored' });
+
+    await madeBy('anna and bert');
+    const refused = await approve(ann);
+    expect(refused).toMatchObject({
+      status: 403,
+      body: { error: 'second-person', do: expect.stringContaining('OPS_TOKENS_FILE') },
+    });
+    expect(refused.body.do).not.toContain('set the mode');
+    await madeBy('anna');
+    expect(await approve(bob)).toMatchObject({ status: 200, body: { done: 1, secondPerson: true } });
   });
 
   test('is refused to who made the configuration or last set the mode, and taken from somebody else', async () => {
@@ -237,17 +278,36 @@ test('a person is told about in plain words: held, exempt, observed, paused, and
     monthlyCents: 1_000,
     protected: false,
   });
+  expect((await ask(server, 'vera', '/held?state=exempt')).body).toMatchObject({ total: 0, monthlyCents: 0, held: [] });
   await ask(server, 'anna', '/held/reject', { ids: [ann?.id] });
+  expect((await ask(server, 'vera', '/held')).body).toMatchObject({ total: 0, held: [] });
+  const exempt = { id: ann?.id, what: 'person', subscriptions: 1, monthlyCents: 1_000, why: 'hour', decidedBy: 'anna' };
+  expect((await ask(server, 'vera', '/held?state=exempt')).body).toMatchObject({
+    total: 1,
+    monthlyCents: 1_000,
+    held: [{ ...exempt, decidedAt: expect.stringMatching(/^20/) }],
+  });
   expect(await view()).toMatchObject({
     now: expect.stringMatching(/^Exempt: this leave was rejected by anna/),
     would: null,
     leave: { state: 'exempt', by: 'anna', decidedAt: expect.stringMatching(/^20/) },
   });
+  if (ann !== undefined) await setActive(site, ann, true);
+  expect((await ask(server, 'vera', '/held?state=exempt')).body).toMatchObject({ total: 0, held: [] });
   const bob = await provision(site, 'bob');
   await ask(server, 'otto', '/mode', { mode: 'paused', why: 'month-end' });
   const paused = (await ask(server, 'vera', `/people/${bob.id}`)).body;
   expect(paused.now).toMatch(/^Waits, because otto paused the site at .*\(month-end\)\. maxio-scim resume/);
   expect(paused.would).toMatchObject({ kind: 'create-with-subscription', steps: [{}] });
+  // Paused again by the same hand: a new reason is taken, and told; no reason changes nothing.
+  const before = await site.modes.read();
+  const changes = async () => (await auditOf(site)).filter(({ what }) => what === 'mode').length;
+  const told = await changes();
+  await ask(server, 'otto', '/mode', { mode: 'paused', why: 'Maxio is being moved' });
+  await ask(server, 'otto', '/mode', { mode: 'paused', why: 'Maxio is being moved' });
+  await ask(server, 'otto', '/mode', { mode: 'paused' });
+  expect(await site.modes.read()).toEqual({ ...before, why: 'Maxio is being moved' });
+  expect(await changes()).toBe(told + 1);
   await ask(server, 'otto', '/mode', { mode: 'observe' });
   expect((await ask(server, 'vera', `/people/${bob.id}`)).body.now).toMatch(/^Waits, because the site is observed only/);
 });
@@ -277,6 +337,7 @@ test('enforce while a recovery is open is refused, with what to do', async () =>
 });
 
 test('/health and /metrics tell of mode, held leavers, a waiting configuration, drift and a token near its end', async () => {
+  let exempt = 1;
   const site = openOpsSite(redis, {
     guard: HOLD_EVERYBODY,
     drift: {
@@ -288,6 +349,7 @@ test('/health and /metrics tell of mode, held leavers, a waiting configuration, 
         atMs: 1,
         lastFull: false,
         counts: { 'left-billed': 2 },
+        exempts: { 'left-billed': exempt },
         nextMs: 1,
       }),
       rows: async () => [],
@@ -316,6 +378,11 @@ test('/health and /metrics tell of mode, held leavers, a waiting configuration, 
   expect(metrics).toContain(`scim_site_mode{site="${site.key}",mode="enforce"} 0\n`);
   expect(metrics).toContain(`scim_held_changes{site="${site.key}",guard="hour"} 1\n`);
   expect(metrics).not.toMatch(/otto|ann@/);
+  // What an approver has decided about is nothing to warn of.
+  exempt = 2;
+  expect((await server.app.inject({ url: '/health' })).json().checks[`maxio:${site.key}`]).toEqual([
+    { status: 'warn', output: 'paused-by-operator, held, configuration-waiting, token-expiry' },
+  ]);
 });
 
 describe('the page', () => {

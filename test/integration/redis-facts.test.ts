@@ -38,7 +38,7 @@ describe('a script', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
-  it('F02: is not rolled back when it fails halfway, so a commit must check everything before its first write', async () => {
+  it('is not rolled back when it fails halfway, so a commit must check everything before its first write', async () => {
     const redis = server.connect();
     await redis.set('text', 'x');
     const lua = "redis.call('SET', KEYS[1], '1') redis.call('INCR', KEYS[2])";

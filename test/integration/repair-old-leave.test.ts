@@ -1,4 +1,4 @@
-/** When a leave is too old for a repair that nobody has ordered: after a loss of data, and not merely because the site got its epoch later. */
+/** When the last word about somebody is too old for a repair that nobody has ordered: after a loss of data, and not merely because the site got its epoch later. */
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DriftReports, type StoredDriftRow } from '../../src/directory/drift-report.ts';
@@ -17,9 +17,12 @@ beforeAll(async () => {
 });
 afterAll(async () => await server.stop());
 
-test('F23 a leave is old after a loss only, not after the upgrade that brought the epoch', async () => {
+test.each([
+  ['a leave', false, 'left-billed'],
+  ['being here', true, 'active-unbilled'],
+])('F23 %s is old after a loss only, not after the upgrade that brought the epoch', async (_name, active, kind) => {
   const { store, users, redis, key } = openSite(server);
-  const { id } = await users.create({ ...body(1), active: false }, CONTEXT);
+  const { id } = await users.create({ ...body(1), active }, CONTEXT);
   await new Promise((resolve) => setTimeout(resolve, 5));
   const modes = new SiteModes(redis, key);
   await modes.meet('17', 'enforce');
@@ -34,7 +37,7 @@ test('F23 a leave is old after a loss only, not after the upgrade that brought t
     ring: async () => undefined,
     logger: pino({ level: 'silent' }),
   });
-  const row = { key: 'k', kind: 'left-billed', personId: id, userName: 'u', customerId: '1', subscriptionId: '2', detail: 'd' };
+  const row = { key: 'k', kind, personId: id, userName: 'u', customerId: '1', subscriptionId: '2', detail: 'd' };
   const rows: StoredDriftRow[] = [{ ...row, exempt: false, sinceMs: 1, repair: 'possible' }];
   // There is nothing to plan for this person, but that is another reason.
   expect((await repairs.once(rows)).skipped).toEqual([{ id, detail: expect.stringContaining('on its way') }]);
@@ -43,4 +46,10 @@ test('F23 a leave is old after a loss only, not after the upgrade that brought t
   await store.witness.proceed('restored', undefined, { kind: 'operator', what: 'recovery-ended', actor: 'dana' });
   await modes.set('enforce', { by: 'dana' });
   expect((await repairs.once(rows)).skipped).toEqual([{ id, detail: expect.stringContaining('older than the recovery') }]);
+  // An operator may decide all the same; and a word of the identity provider makes the person new.
+  expect((await repairs.repair({ ids: [id] }, { by: 'dana', requestId: 'r' })).skipped).not.toEqual([
+    { id, detail: expect.stringContaining('older than the recovery') },
+  ]);
+  await users.replace(id, { ...body(1), active, displayName: 'Sent again' }, CONTEXT);
+  expect((await repairs.once(rows)).skipped).toEqual([{ id, detail: expect.stringContaining('on its way') }]);
 });

@@ -483,3 +483,14 @@ test('random work on the directory, the guard, the runs and the budget: the mode
   }
   for (const name of SCRIPTS) expect(compared.get(`run_${name}`) ?? 0, name).toBeGreaterThan(0);
 }, 120_000);
+
+test('patterns of Lua match as in a real Redis', async () => {
+  const subjects = ['{"kind":"gone","atMs":1790000000123}', 'one.two', 'one', 'a.b-c $1', '', '::1'];
+  for (const pattern of ['"atMs":(%d+)', '^(%w+)%.?(%w*)$', '%.(%w+)$', 'b%-c', '%$%d', '^%w+', '.', '(.)$']) {
+    const lua = `local a, b = string.match(ARGV[1], '${pattern}')\nreturn { a or 'none', b or 'none' }`;
+    for (const subject of subjects) {
+      const model = new Keyspace(() => 0).script(compileLua(lua), ['k'], [subject]);
+      expect(model, `${pattern} in ${subject}`).toEqual(await redis.eval(lua, 1, 'k', subject));
+    }
+  }
+});

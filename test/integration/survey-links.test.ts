@@ -317,6 +317,27 @@ describe('somebody for whom something was decided', () => {
     expect(await redis.zcard(waiters)).toBe(0);
   });
 
+  it('is tried again once for it, and not again and again while another customer is undecided', async () => {
+    const [one = ''] = await given([twin(1), twin(1)], [1]);
+    const { runs, redis, store } = bench.site;
+    await bench.modes.set('enforce', ORDER);
+    const park = async (): Promise<void> => {
+      const lease = (await runs.lease('id-1')) ?? expect.fail('no lease');
+      await runs.finish(lease, { generation: 1, run: { outcome: 'parked', reason: 'link-approval', attempts: 0 } });
+      await runs.release(lease);
+      await redis.zadd(`${store.prefix}linkWaiters`, 'XX', 0, 'id-1');
+    };
+    const tried = async () => (await runs.story('id-1')).filter(({ entry }) => entry.what === 'retry').length;
+    await park();
+    await bench.links.accept([separate(one, 'ref-1')], ORDER);
+    await bench.drive(bench.links);
+    expect(await tried()).toBe(1);
+    await park();
+    await bench.drive(bench.links);
+    expect(await tried()).toBe(1);
+    expect(await redis.zrange(`${store.prefix}parked`, '0', '-1')).toEqual(['id-1']);
+  });
+
   it('is not created when the link is approved between the look into the index and the create', async () => {
     const [id = ''] = await given([{ reference: null, email: 'old-name@example.org' }], [1]);
     const { runs, store, redis, key } = bench.site;

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { sitePrefix } from '../../src/directory/keys.ts';
 import { entraUser, oktaUser, person } from '../support/people.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { OpsDoor } from '../support/rollout.ts';
 import { type SandboxApi, startSandbox } from '../support/sandbox-api.ts';
-import { API_KEY, Service } from '../support/service.ts';
+import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
 import { openBench, type SurveyBench } from './survey-bench.ts';
 
 const KEY = 'us.acme';
@@ -159,5 +160,32 @@ describe('onboarding a site with customers', () => {
     expect(bench.calls().filter((call) => call === 'POST /customers.json')).toEqual([]);
     const mine = maxio.sandbox.state.customers().filter(({ email }) => email === late.userName);
     expect(mine).toMatchObject([{ id: stranger.id, reference: late.externalId }]);
+  });
+
+  test('strangers that somebody deletes or corrects at Maxio hold nobody up after a look for drift and a retry, as the words of the parked person say', {
+    timeout: 90_000,
+  }, async () => {
+    const late = person(78);
+    const [doubled, moved] = [await maxio.customer({ email: late.userName }), await maxio.customer({ email: late.userName })];
+    const ops = new OpsDoor(service.url, OPS_TOKEN);
+    const looked = async (): Promise<void> => {
+      await ops.post('/drift', {});
+      await vi.waitFor(async () => expect(await ops.get('/drift')).toMatchObject({ state: 'done' }), WAIT);
+    };
+    await looked();
+    expect(await service.scim('POST', '/Users', oktaUser(late))).toMatchObject({ status: 201 });
+    await vi.waitFor(async () => expect(await service.health()).toMatchObject({ parked: 1, pending: 0 }), WAIT);
+    const parked = (await ops.get('/parked')) as { parked: { detail: string }[] };
+    expect(parked.parked[0]?.detail).toMatch(/maxio-scim drift --wait .* then retry\.$/);
+
+    expect(await maxio.del(`/customers/${doubled.id}.json`)).toMatchObject({ status: 204 });
+    const correct = { customer: { email: 'somebody.else@example.com' } };
+    expect(await maxio.put(`/customers/${moved.id}.json`, correct)).toMatchObject({ status: 200 });
+    bench.calls();
+    await looked();
+    expect(writes(bench.calls())).toEqual([]);
+    await ops.post('/parked/retry', { all: true });
+    await vi.waitFor(async () => expect(await service.health()).toMatchObject({ parked: 0, pending: 0 }), WAIT);
+    expect(writes(bench.calls())).toEqual([CREATE]);
   });
 });

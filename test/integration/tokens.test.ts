@@ -312,6 +312,23 @@ describe('guessing', () => {
     expect((await enter(`smx_${'c'.repeat(12)}_${'A'.repeat(43)}`, '203.0.113.201')).status).toBe(401);
   });
 
+  test('S5 a token that has expired or was revoked is no guess: its sender reads 401 every time, and a wrong secret for its id is counted as ever', async () => {
+    const { tokens, enter, prefix } = await serve();
+    const [expired, revoked] = [await create(tokens), await create(tokens)];
+    await age(prefix, expired.id, { expiresMs: 1 });
+    await tokens.revoke(revoked.id, { by: 'anna', requestId: 'req-2' });
+    await tokens.book.look();
+    for (const { id, token } of [expired, revoked]) {
+      const statuses = new Set<number>();
+      for (let at = 0; at < 40; at += 1) statuses.add((await enter(`Bearer ${token}`, '203.0.113.9')).status);
+      expect([...statuses]).toEqual([401]);
+      const guesses: number[] = [];
+      for (let at = 0; at < 40; at += 1)
+        guesses.push((await enter(`smx_${id}_${'A'.repeat(43)}`, `203.0.113.${100 + at}`)).status);
+      expect(guesses.at(-1)).toBe(429);
+    }
+  });
+
   test('S5 requests without a token are never counted: they are no guess', async () => {
     const { server, enter } = await serve();
     for (let at = 0; at < 100; at += 1)

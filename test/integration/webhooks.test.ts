@@ -3,51 +3,22 @@
  * only what is signed has an effect, once; a change by staff is reported within seconds; our own changes cost no reading.
  */
 import { createHash, createHmac } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { person } from '../support/people.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
 import { RedisMonitor } from '../support/redis-monitor.ts';
 import { OpsDoor } from '../support/rollout.ts';
-import { API_KEY, OPS_TOKEN, Service } from '../support/service.ts';
+import { API_KEY, OPS_TOKEN, type Service } from '../support/service.ts';
+import { useStage } from '../support/stage.ts';
 import { joinAll, setActive } from '../support/steps.ts';
 
 const KEY = 'shared-webhook-key-4711';
 const PREFIX = 'scim:{us.acme}:';
 const SHA_256 = 'x-chargify-webhook-signature-hmac-sha-256';
 
-let redis: TestRedis;
-let commands: Redis;
-let sandbox: Sandbox;
-let services: Service[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  commands = redis.connect();
+const stage = useStage({
+  env: { MAXIO_PRODUCT_HANDLE: 'pro', MAXIO_WEBHOOK_KEY: KEY, LOG_LEVEL: 'warn' },
+  sandbox: { settings: { webhookKey: KEY } },
 });
-beforeEach(async () => {
-  await redis.flush();
-  sandbox = await createSandbox({ apiKey: API_KEY, subdomain: 'acme', settings: { webhookKey: KEY } });
-});
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.kill()));
-  services = [];
-  await sandbox.close();
-});
-afterAll(async () => {
-  await redis?.stop();
-});
-
-async function start(env: Record<string, string> = {}): Promise<Service> {
-  const service = await Service.start({
-    redisUrl: redis.url,
-    sandboxUrl: sandbox.url,
-    env: { MAXIO_PRODUCT_HANDLE: 'pro', MAXIO_WEBHOOK_KEY: KEY, LOG_LEVEL: 'warn', ...env },
-  });
-  services.push(service);
-  return service;
-}
 
 function hmac(body: string, key = KEY, algorithm = 'sha256'): string {
   return createHmac(algorithm, key).update(body).digest('hex');
@@ -84,17 +55,17 @@ async function signed(service: Service, body: string): Promise<number> {
 
 /** Everything a webhook can leave behind. */
 async function left(): Promise<string[]> {
-  const keys = await commands.keys(`${PREFIX}*`);
+  const keys = await stage.commands.keys(`${PREFIX}*`);
   return keys.filter((key) => key.includes(':webhook:') || key.includes(':touched')).sort();
 }
 
 function customerOf(n: number): number {
-  return sandbox.state.customers().find(({ reference }) => reference === person(n).externalId)?.id ?? 0;
+  return stage.sandbox.state.customers().find(({ reference }) => reference === person(n).externalId)?.id ?? 0;
 }
 
 /** Reading calls about single customers, which is what following a webhook costs. */
 function reads(since: number): string[] {
-  return sandbox.state
+  return stage.sandbox.state
     .ledger()
     .slice(since)
     .filter(({ method, path }) => method === 'GET' && /^\/customers\/\d+/.test(path))
@@ -103,19 +74,22 @@ function reads(since: number): string[] {
 
 /** First contact is a call that has nothing to do with webhooks. */
 async function contact(): Promise<void> {
-  await vi.waitFor(async () => expect(await commands.hget(`${PREFIX}site`, 'siteId')).not.toBeNull(), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await stage.commands.hget(`${PREFIX}site`, 'siteId')).not.toBeNull(), { timeout: 10_000 });
 }
 
 async function waitUntilQuiet(): Promise<void> {
-  await vi.waitFor(async () => expect(await commands.zcard(`${PREFIX}touched`)).toBe(0), { timeout: 60_000, interval: 200 });
+  await vi.waitFor(async () => expect(await stage.commands.zcard(`${PREFIX}touched`)).toBe(0), {
+    timeout: 60_000,
+    interval: 200,
+  });
 }
 
 describe('who is believed', () => {
   test('B90 no, wrong, truncated or weaker signatures are refused and leave nothing behind', { timeout: 60_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     await contact();
     const body = message(1, 4711);
-    const before = sandbox.state.ledger().length;
+    const before = stage.sandbox.state.ledger().length;
     const md5 = createHash('md5')
       .update(KEY + body)
       .digest('hex');
@@ -133,11 +107,11 @@ describe('who is believed', () => {
     ];
     for (const headers of attempts) expect(await post(service, body, headers)).toBe(401);
     expect(await left()).toEqual([]);
-    expect(sandbox.state.ledger().length).toBe(before);
+    expect(stage.sandbox.state.ledger().length).toBe(before);
   });
 
   test('B91 a right signature of the same form written anew is refused', { timeout: 60_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const body = 'id=7&event=customer_update&payload[customer][id]=4711&payload[customer][last_name]=O%27Neil+A';
     const anew = new URLSearchParams(body).toString();
     expect(anew).not.toBe(body);
@@ -148,7 +122,7 @@ describe('who is believed', () => {
   });
 
   test('addresses without a door, other sites and other bodies', { timeout: 60_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const body = message(1, 4711);
     const signature = { [SHA_256]: hmac(body) };
     expect(await post(service, body, signature, '/maxio/webhooks/us.other')).toBe(404);
@@ -161,18 +135,18 @@ describe('who is believed', () => {
     expect(await left()).toEqual([]);
     // What Maxio sends when somebody presses "test" in its pages.
     expect(await signed(service, 'id=5&event=test&payload[chargify]=testing')).toBe(200);
-    expect(await commands.zcard(`${PREFIX}touched`)).toBe(0);
-    const plain = await start({ MAXIO_WEBHOOK_KEY: '' });
+    expect(await stage.commands.zcard(`${PREFIX}touched`)).toBe(0);
+    const plain = await stage.start({ MAXIO_WEBHOOK_KEY: '' });
     expect(await signed(plain, body)).toBe(404);
   });
 
   test('B94 a flood of bogus posts is refused without touching Redis or Maxio, and a right one still counts', {
     timeout: 120_000,
   }, async () => {
-    const service = await start();
+    const service = await stage.start();
     await contact();
-    const calls = sandbox.state.ledger().length;
-    const monitor = await RedisMonitor.start(redis.url);
+    const calls = stage.sandbox.state.ledger().length;
+    const monitor = await RedisMonitor.start(stage.redis.url);
     const statuses = new Map<number, number>();
     for (let batch = 0; batch < 100; batch += 1) {
       const answers = await Promise.all(
@@ -185,7 +159,7 @@ describe('who is believed', () => {
     const given = monitor.stop();
     expect(given.length).toBeGreaterThan(0);
     expect(given.filter((command) => /touchedNews|:webhook:/.test(command))).toEqual([]);
-    expect(sandbox.state.ledger().length).toBe(calls);
+    expect(stage.sandbox.state.ledger().length).toBe(calls);
     expect(await left()).toEqual([]);
     // Amid the flood, from the same address. What is larger than Maxio's messages are is not read then.
     const wrong = (i: number): Promise<number> => post(service, message(10_000 + i, 1), { [SHA_256]: '0'.repeat(64) });
@@ -207,13 +181,13 @@ describe('what follows', () => {
   test('a change by staff is reported within seconds and B92 the same webhook has no second effect', {
     timeout: 120_000,
   }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await joinAll(service, 3);
     await look(door);
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
-    const before = sandbox.state.ledger().length;
-    sandbox.state.staff({ do: 'edit-customer', id: customerOf(2), changes: { last_name: 'Changed' } });
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    const before = stage.sandbox.state.ledger().length;
+    stage.sandbox.state.staff({ do: 'edit-customer', id: customerOf(2), changes: { last_name: 'Changed' } });
     await vi.waitFor(
       async () => {
         const { rows } = await door.get<{ rows: unknown[] }>('/drift');
@@ -225,48 +199,48 @@ describe('what follows', () => {
     expect(reads(before)).toEqual([`/customers/${customerOf(2)}.json`, `/customers/${customerOf(2)}/subscriptions.json`]);
 
     // Maxio sends it again, days later and on demand; the id is the same.
-    const [delivery] = sandbox.state.webhooks();
-    const again = await fetch(`${sandbox.url}/webhooks/replay.json`, {
+    const [delivery] = stage.sandbox.state.webhooks();
+    const again = await fetch(`${stage.sandbox.url}/webhooks/replay.json`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(`${API_KEY}:x`).toString('base64')}`, 'content-type': 'application/json' },
       body: JSON.stringify({ ids: [delivery?.id] }),
     });
     expect(again.status).toBe(200);
-    await sandbox.state.deliverWebhooks();
+    await stage.sandbox.state.deliverWebhooks();
     expect(await signed(service, delivery?.body ?? '')).toBe(200);
-    expect(await commands.zcard(`${PREFIX}touched`)).toBe(0);
+    expect(await stage.commands.zcard(`${PREFIX}touched`)).toBe(0);
     expect(reads(before)).toHaveLength(2);
-    const lifeSeconds = await commands.ttl((await left()).find((key) => key.includes(':webhook:')) ?? '');
+    const lifeSeconds = await stage.commands.ttl((await left()).find((key) => key.includes(':webhook:')) ?? '');
     expect(lifeSeconds).toBeGreaterThan(89 * 24 * 3_600);
   });
 
   test('B93 messages in the wrong order end at what Maxio holds now', { timeout: 120_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await joinAll(service, 2);
     await look(door);
-    sandbox.state.settings({ webhooksHeld: true, webhookOrder: 'reversed', webhookDuplicates: 1 });
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    stage.sandbox.state.settings({ webhooksHeld: true, webhookOrder: 'reversed', webhookDuplicates: 1 });
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
     const id = customerOf(1);
-    sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: 'Changed' } });
-    sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: 'Changed once more' } });
-    sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: person(1).familyName } });
-    const before = sandbox.state.ledger().length;
-    expect(await sandbox.state.deliverWebhooks()).toBeGreaterThanOrEqual(3);
-    expect(await commands.zcard(`${PREFIX}touched`)).toBe(1);
+    stage.sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: 'Changed' } });
+    stage.sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: 'Changed once more' } });
+    stage.sandbox.state.staff({ do: 'edit-customer', id, changes: { last_name: person(1).familyName } });
+    const before = stage.sandbox.state.ledger().length;
+    expect(await stage.sandbox.state.deliverWebhooks()).toBeGreaterThanOrEqual(3);
+    expect(await stage.commands.zcard(`${PREFIX}touched`)).toBe(1);
     await waitUntilQuiet();
     expect(reads(before)).toHaveLength(2);
     expect((await door.get<{ rows: unknown[] }>('/drift')).rows).toEqual([]);
   });
 
   test('a customer that cannot be read keeps nobody else waiting', { timeout: 120_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await joinAll(service, 2);
     await look(door);
     const [stuck, other] = [customerOf(1), customerOf(2)];
-    sandbox.state.setFault({ kind: 'html-404', match: { method: 'GET', path: `^/customers/${stuck}\\.json` } });
-    sandbox.state.staff({ do: 'edit-customer', id: other, changes: { last_name: 'Changed' } });
+    stage.sandbox.state.setFault({ kind: 'html-404', match: { method: 'GET', path: `^/customers/${stuck}\\.json` } });
+    stage.sandbox.state.staff({ do: 'edit-customer', id: other, changes: { last_name: 'Changed' } });
     expect(await signed(service, message(1, stuck))).toBe(200);
     await vi.waitFor(() => expect(reads(0).some((path) => path.includes(`${stuck}`))).toBe(true), { timeout: 20_000 });
     expect(await signed(service, message(2, other))).toBe(200);
@@ -277,18 +251,19 @@ describe('what follows', () => {
       },
       { timeout: 30_000, interval: 200 },
     );
-    expect(await commands.zrange(`${PREFIX}touched`, '0', '-1')).toEqual([String(stuck)]);
+    expect(await stage.commands.zrange(`${PREFIX}touched`, '0', '-1')).toEqual([String(stuck)]);
   });
 
   test('staff who change something back themselves are no longer reported', { timeout: 120_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await joinAll(service, 1);
     await look(door);
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
     const kinds = async (): Promise<string[]> =>
       (await door.get<{ rows: { kind: string }[] }>('/drift')).rows.map(({ kind }) => kind);
-    const rename = (last_name: string) => sandbox.state.staff({ do: 'edit-customer', id: customerOf(1), changes: { last_name } });
+    const rename = (last_name: string) =>
+      stage.sandbox.state.staff({ do: 'edit-customer', id: customerOf(1), changes: { last_name } });
     rename('Changed');
     await vi.waitFor(async () => expect(await kinds()).toEqual(['fields-differ']), { timeout: 20_000, interval: 200 });
     rename(person(1).familyName);
@@ -298,13 +273,13 @@ describe('what follows', () => {
   });
 
   test('by policy a cancellation by staff is put right within seconds, once', { timeout: 120_000 }, async () => {
-    const service = await start({ MAXIO_DRIFT: 'repair' });
+    const service = await stage.start({ MAXIO_DRIFT: 'repair' });
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await joinAll(service, 1);
     await look(door);
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
-    const live = () => sandbox.state.subscriptions().filter(({ state }) => state === 'active');
-    const cancel = () => sandbox.state.staff({ do: 'cancel-subscription', id: live()[0]?.id ?? 0 });
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    const live = () => stage.sandbox.state.subscriptions().filter(({ state }) => state === 'active');
+    const cancel = () => stage.sandbox.state.staff({ do: 'cancel-subscription', id: live()[0]?.id ?? 0 });
     cancel();
     await vi.waitFor(() => expect(live()).toHaveLength(1), { timeout: 30_000, interval: 100 });
     await service.settled();
@@ -317,15 +292,15 @@ describe('what follows', () => {
       { timeout: 30_000, interval: 200 },
     );
     expect(live()).toHaveLength(0);
-    expect(sandbox.state.subscriptions()).toHaveLength(2);
+    expect(stage.sandbox.state.subscriptions()).toHaveLength(2);
   });
 
   test('our own creates, changes and cancels cost no reading', { timeout: 240_000 }, async () => {
-    const service = await start();
+    const service = await stage.start();
     const door = new OpsDoor(service.url, OPS_TOKEN);
     await look(door);
-    sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
-    const before = sandbox.state.ledger().length;
+    stage.sandbox.state.listen(`${service.url}/maxio/webhooks/us.acme`);
+    const before = stage.sandbox.state.ledger().length;
     const ids = await joinAll(service, 500, 60_000);
     // What a message about the create says is out of date once the person has left, and out-of-date messages are read about.
     await service.settled();
@@ -333,9 +308,9 @@ describe('what follows', () => {
     for (let n = 1; n <= 20; n += 1) await setActive(service, ids, n, false, 'okta');
     await service.settled();
     await waitUntilQuiet();
-    const messages = sandbox.state.webhooks().length;
+    const messages = stage.sandbox.state.webhooks().length;
     expect(messages).toBeGreaterThan(500);
-    expect(sandbox.state.webhooks().every(({ acceptedMs }) => acceptedMs !== null)).toBe(true);
+    expect(stage.sandbox.state.webhooks().every(({ acceptedMs }) => acceptedMs !== null)).toBe(true);
     const looked = reads(before);
     // A leaver's subscriptions are listed by the plan itself, so at most one reading each; webhooks add none.
     expect(looked.filter((path) => /^\/customers\/\d+\.json$/.test(path))).toEqual([]);

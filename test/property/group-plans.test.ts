@@ -218,6 +218,25 @@ test('what was sold by somebody else, or came with an adopted customer and no ru
   );
 });
 
+test('what somebody else has sold of a family stands for what a group gives of it, and the group gives it when that is over', async () => {
+  const sim = simulate({ policy: 'cancel', productHandle: undefined });
+  await sim.converge();
+  const customer = { kind: 'existing', id: sim.maxio.customers[0]?.id ?? '' } as const;
+  await sim.maxio.createSubscription({ productHandle: 'pro', paymentCollectionMethod: 'remittance', reference: 'x', customer });
+  sim.inGroups('Basic', 'Support');
+  expect(await sim.converge()).toMatchObject({
+    kind: 'settled',
+    detail: expect.stringMatching(/gives basic; subscription \d+ to pro /),
+  });
+  expect(billing(sim)).toEqual(['pro', 'support']);
+
+  const [theirs] = sim.maxio.subscriptions.filter(({ productHandle }) => productHandle === 'pro');
+  Object.assign(theirs ?? {}, { state: 'canceled' });
+  sim.want({ familyName: 'Low' });
+  expect(await sim.converge()).toMatchObject({ kind: 'settled' });
+  expect(billing(sim)).toEqual(['basic', 'support']);
+});
+
 test('a price point that Maxio accepts and does not show is asked for once, and then somebody has to look', async () => {
   const rules = [{ ...rule('Pro', 'pro'), pricePoint: 'yearly' }];
   const sim = new Simulation({ policy: 'cancel', productHandle: undefined, groupPlans: { rules }, groupGraceMs: GRACE_MS });

@@ -8,7 +8,7 @@ import { expect, test, vi } from 'vitest';
 import type { Evidence } from '../faults/bench/evidence.ts';
 import { type History, type HistoryEvent, historyOf, PLAIN, told } from '../simulation/history.ts';
 import { PLANTED } from '../simulation/planted.ts';
-import { play } from '../simulation/play.ts';
+import { type Failure, play } from '../simulation/play.ts';
 import regressions from '../simulation/regressions.json' with { type: 'json' };
 import { shrink } from '../simulation/shrink.ts';
 
@@ -30,6 +30,11 @@ const EVERYTHING = [
   ...['look-up-customer', 'list-subscriptions', 'found', 'absent', 'no answer', 'throttled'],
   ...['budget', 'blocked', 'slots', 'grace', 'calm', 'unknown-outcome', 'unavailable', 'unauthorized'],
 ];
+
+/** Where something is broken on purpose, nothing else may be. */
+function expectSound(violations: Failure[]): void {
+  expect(violations.filter(({ invariant }) => invariant === 'defect')).toEqual([]);
+}
 
 async function clean(history: History): Promise<Evidence | undefined> {
   const { violations, evidence } = await play(history);
@@ -76,7 +81,7 @@ test('the data becomes other data under everybody at work: no write reaches Maxi
     const { events, settings } = historyOf(seed);
     const calm = events.filter(({ kind }) => kind === 'write' || kind === 'read');
     let lostMs = 0;
-    const { evidence } = await play(
+    const { evidence, violations } = await play(
       { seed, settings, events: calm },
       {
         meddle: ({ clock, server }) => {
@@ -85,6 +90,7 @@ test('the data becomes other data under everybody at work: no write reaches Maxi
         },
       },
     );
+    expectSound(violations);
     const audit = evidence?.audit ?? [];
     expect(audit.map(({ entry }) => entry.what)).toContain('site-lost');
     const releasedMs =
@@ -115,6 +121,7 @@ for (const { bug, invariant, sabotage, events } of PLANTED) {
     for (let seed = 1; seed <= 80; seed += 1) {
       const history = events === undefined ? historyOf(seed) : { seed, settings: PLAIN, events };
       const { violations } = await play(history, sabotage);
+      expectSound(violations);
       if (violations.some((violation) => violation.invariant === invariant)) return;
     }
     throw new Error(`80 histories, and ${invariant} was never named`);

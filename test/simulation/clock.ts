@@ -18,6 +18,9 @@ export class SimProcess {
   }
 }
 
+/** A history stands still, or goes round in circles. */
+export class NoEnd extends Error {}
+
 interface Event {
   atMs: number;
   order: number;
@@ -65,7 +68,7 @@ export class VirtualClock {
     });
   }
 
-  /** Let time pass until the promise is settled. @throws RangeError when nothing is left to happen, or too much happens */
+  /** Let time pass until the promise is settled. @throws NoEnd when nothing is left to happen, or too much happens */
   async until<T>(ended: Promise<T>, turnsMax: number, inspect: () => void): Promise<T> {
     let over = false;
     const watched = ended.finally(() => {
@@ -75,8 +78,8 @@ export class VirtualClock {
     await drained();
     while (!over) {
       const event = pop(this.#heap);
-      if (event === undefined) throw new RangeError('the simulation stands still: nothing is left to happen');
-      if (this.turns > turnsMax) throw new RangeError(`the simulation does not come to an end within ${turnsMax} events`);
+      if (event === undefined) throw new NoEnd('the simulation stands still: nothing is left to happen');
+      if (this.turns > turnsMax) throw new NoEnd(`the simulation does not come to an end within ${turnsMax} events`);
       if (event.off || event.owner?.alive === false) continue;
       if (event.owner !== undefined && event.owner.pausedUntilMs > event.atMs) {
         event.atMs = event.owner.pausedUntilMs;

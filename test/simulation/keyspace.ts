@@ -192,6 +192,8 @@ export class Keyspace {
         return [...this.#hash(key)].flat();
       case 'HVALS':
         return [...this.#hash(key).values()];
+      case 'HSTRLEN':
+        return Buffer.byteLength(this.#hash(key).get(rest[0] ?? '') ?? '');
       case 'HLEN':
         return this.#hash(key).size;
       case 'HEXISTS':

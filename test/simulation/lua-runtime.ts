@@ -138,6 +138,34 @@ function gsub(subject: Value, pattern: Value, replacement: Value): Value[] {
   return [parts.join(text(replacement)), parts.length - 1];
 }
 
+/** Patterns are few and used often, so each is translated once. */
+const PATTERNS = new Map<string, RegExp>();
+const CLASSES: Record<string, string> = { d: '[0-9]', w: '[0-9A-Za-z]', a: '[A-Za-z]', s: '[ \\t-\\r]' };
+
+/** Plain text, classes, captures, anchors, and repetition of one of these. */
+function expressionOf(pattern: string): RegExp {
+  const known = PATTERNS.get(pattern);
+  if (known !== undefined) return known;
+  const translated = pattern.replaceAll(/%(.)|[$^.[\]\-{}|\\/]/gs, (found: string, escaped: string | undefined, at: number) => {
+    if (escaped !== undefined && CLASSES[escaped] !== undefined) return CLASSES[escaped];
+    if (escaped !== undefined && /[^0-9A-Za-z]/.test(escaped)) return `\\${escaped}`;
+    if (found === '.') return '[^]';
+    if ((found === '^' && at === 0) || (found === '$' && at === pattern.length - 1)) return found;
+    if (/[{}|\\/]/.test(found)) return `\\${found}`;
+    throw new RangeError('Lua: this pattern is not known to the simulation');
+  });
+  const expression = new RegExp(translated);
+  PATTERNS.set(pattern, expression);
+  return expression;
+}
+
+/** The captures, or the whole of what matches where there are none. */
+function match(subject: Value, pattern: Value): Value[] {
+  const found = expressionOf(text(pattern)).exec(text(subject));
+  if (found === null) return [undefined];
+  return found.length === 1 ? [found[0]] : found.slice(1);
+}
+
 function decode(json: unknown): Value {
   if (json === null) return JSON_NULL;
   if (Array.isArray(json)) return Table.of(json.map(decode));
@@ -197,6 +225,7 @@ export const library: Record<string, (...args: Value[]) => Value | Value[]> = {
     const index = (at: number): number => (at < 0 ? whole.length + at + 1 : at);
     return whole.slice(Math.max(0, index(first) - 1), Math.max(0, index(last)));
   },
+  'string.match': (subject, pattern) => match(subject, pattern),
   'string.gsub': (subject, pattern, replacement) => gsub(subject, pattern, replacement),
   'table.sort': (list) => {
     table(list).list.sort((a, b) => (text(a) < text(b) ? -1 : 1));

@@ -10,8 +10,9 @@ import { library, type RedisCall, runtime, Table, type Value } from './lua-runti
 export type Reply = string | number | null | Reply[];
 export type Script = (keys: string[], args: string[], call: RedisCall) => Reply;
 
+const MANY = new Set(['unpack', 'string.gsub', 'string.match']);
 /** Functions that give exactly one value. */
-const SINGLE = new Set(Object.keys(library).filter((name) => name !== 'unpack' && name !== 'string.gsub'));
+const SINGLE = new Set(Object.keys(library).filter((name) => !MANY.has(name)));
 
 /** Translate a script, its includes already in place. */
 export function compileLua(text: string): Script {

@@ -2,9 +2,8 @@
  * Owns the shortest form of a history that fails: events are left out, in ever smaller portions, as long as the same invariant is still violated; then the
  * settings are made plain. Refuses to know what the events mean. Chance follows from the seed, so every attempt is a history of its own right.
  */
-import type { Violation } from '../faults/bench/evidence.ts';
 import { type History, PLAIN, type Settings } from './history.ts';
-import { play } from './play.ts';
+import { type Failure, play } from './play.ts';
 import type { Sabotage } from './world.ts';
 
 const ATTEMPTS_MAX = 400;
@@ -22,7 +21,7 @@ const PARTS: (keyof Settings)[][] = [
 ];
 
 /** @param history one that fails */
-export async function shrink(history: History, sabotage: Sabotage = {}): Promise<{ history: History; violations: Violation[] }> {
+export async function shrink(history: History, sabotage: Sabotage = {}): Promise<{ history: History; violations: Failure[] }> {
   let best = history;
   let { violations } = await play(history, sabotage);
   const wanted = violations[0]?.invariant;

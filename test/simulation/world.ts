@@ -306,6 +306,7 @@ export class World {
       texts: [],
       processes: [],
       foreign: this.#foreign,
+      unmended: [],
       quiet: { reached: !this.#pending(), waitedMs: this.#quietMs },
     };
   }

@@ -19,7 +19,7 @@ import { SurveyIndex } from '../../src/directory/survey-index.ts';
 import { Tokens } from '../../src/directory/tokens.ts';
 import { createUsers, type Users } from '../../src/directory/users.ts';
 import type { DoctorCheck } from '../../src/doctor/check.ts';
-import { createServer } from '../../src/http/server.ts';
+import { createServer, type SERVER_WAITS_MS } from '../../src/http/server.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Budget } from '../../src/maxio/budget.ts';
 import { MaxioClient } from '../../src/maxio/client.ts';
@@ -162,6 +162,7 @@ export async function serveOps(
     operators?: NamedOperator[];
     startMode?: Mode;
     doctor?: () => Promise<DoctorCheck[]>;
+    waitsMs?: Record<keyof typeof SERVER_WAITS_MS, number>;
   } = {},
 ): Promise<OpsServer> {
   for (const { modes } of sites) await modes.meet('1', options.startMode ?? 'enforce');
@@ -172,6 +173,7 @@ export async function serveOps(
   const publicUrl = options.publicUrl ?? 'https://scim.example.com';
   const app = createServer({
     config: { publicUrl },
+    ...(options.waitsMs && { waitsMs: options.waitsMs }),
     logger,
     telemetry,
     sites: sites.map(({ key, store, users, scimToken, tokens }) => ({

@@ -1,5 +1,6 @@
 /**
- * Owns a TCP proxy in front of Redis for tests: it can cut a connection after a command was forwarded and before its reply, slow everything down, or stall.
+ * Owns a TCP proxy in front of Redis for tests: it can cut a connection after a command was forwarded and before its reply, or in the middle of a command,
+ * slow everything down, or stall.
  * Refuses to understand the protocol: a command is recognised by a text in it. Healed, it only forwards.
  */
 import { once } from 'node:events';
@@ -10,11 +11,17 @@ interface Cut {
   times: number;
 }
 
+interface Stop {
+  contains: string;
+  act: () => Promise<number>;
+}
+
 export class RedisProxy {
   readonly #target: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #cuts: Cut[] = [];
+  #stops: Stop[] = [];
   #delayMs = 0;
   #stalled: (() => void)[] | undefined;
   /** How many connections were cut on purpose. */
@@ -44,6 +51,11 @@ export class RedisProxy {
     this.#cuts.push({ contains, times });
   }
 
+  /** Lets the next command that holds this text wait for `act`, which answers how much of it goes on, from 0 to 1; less than all is the last of its connection. */
+  stopAt(contains: string, act: () => Promise<number>): void {
+    this.#stops.push({ contains, act });
+  }
+
   /** Slows every message to Redis down by so much. */
   delay(delayMs: number): void {
     this.#delayMs = delayMs;
@@ -56,6 +68,7 @@ export class RedisProxy {
 
   heal(): void {
     this.#cuts = [];
+    this.#stops = [];
     this.#delayMs = 0;
     const waiting = this.#stalled ?? [];
     this.#stalled = undefined;
@@ -83,7 +96,7 @@ export class RedisProxy {
       });
     }
     let order = Promise.resolve();
-    client.on('data', (chunk) => {
+    client.on('data', (chunk: Buffer) => {
       const hit = this.#cuts.find(({ times, contains }) => times > 0 && chunk.includes(contains));
       if (hit !== undefined) {
         hit.times -= 1;
@@ -91,7 +104,11 @@ export class RedisProxy {
       }
       order = order.then(async () => {
         await this.#pass(this.#delayMs);
-        server.write(chunk);
+        const stop = this.#stops.find(({ contains }) => chunk.includes(contains));
+        this.#stops = this.#stops.filter((each) => each !== stop);
+        const share = stop === undefined ? 1 : await stop.act();
+        if (share === 1) server.write(chunk);
+        else server.end(chunk.subarray(0, Math.floor(chunk.length * share)));
       });
     });
     server.on('data', (chunk) => {

@@ -88,7 +88,7 @@ export class Service {
         const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
         if (answer?.status !== 200) throw new Error(`not ready: ${answer === undefined ? this.#exit() : await answer.text()}`);
       },
-      { timeout: 20_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
   }
 

@@ -317,6 +317,7 @@ describe('the operators of OPS_TOKENS_FILE', () => {
     ['the token that has no name', { sha256: digest(opsToken) }, /token of bob is also OPS_TOKEN;/],
     ['the token of somebody else', { sha256: ann.sha256 }, /bob has the same token as somebody else/],
     ['a name of our own', { name: 'ops-token' }, /the name ops-token is taken/],
+    ['the word for a mode that a loss has set', { name: 'Lost' }, /the name Lost is taken/],
     ['the name of somebody else', { name: 'ann' }, /the name ann is taken/],
     ['a role nobody has', { role: 'owner' }, /at 1\.role: must be viewer, operator or approver/],
   ])('are refused with %s', (_what, change, problem) => {

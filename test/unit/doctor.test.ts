@@ -144,7 +144,11 @@ describe('mode', () => {
 
   test.each([
     [undefined, undefined, 'warn', /ROLE worker/],
-    ['enforce', undefined, 'pass', /^$/],
+    ['enforce', { state: 'done', unreferenced: 7 }, 'pass', /^$/],
+    ['enforce', { state: 'running', unreferenced: 7 }, 'pass', /^$/],
+    ['enforce', { state: 'running', unreferenced: null }, 'warn', /^maxio-scim survey --wait$/],
+    ['enforce', { state: 'never', unreferenced: null }, 'warn', /^maxio-scim survey --wait$/],
+    ['enforce', undefined, 'warn', /^maxio-scim survey --wait$/],
     ['paused', undefined, 'warn', /resume/],
     ['observe', { state: 'never' }, 'warn', /^maxio-scim survey$/],
     ['observe', { state: 'running' }, 'warn', /--wait/],
@@ -152,6 +156,15 @@ describe('mode', () => {
   ] as const)('%s with survey %j: %s', (mode, survey, status, cure) => {
     const check = checkMode('us.acme', mode === undefined ? undefined : { mode, ...by }, survey);
     expect(check).toMatchObject({ status, cure: expect.stringMatching(cure) });
-    if (survey?.state === 'done') expect(check.finding).toContain('7 customers without a reference');
+    if (mode === 'observe' && survey?.state === 'done') expect(check.finding).toContain('7 customers without a reference');
+    if (mode === 'enforce') expect(/No survey has ended/.test(check.finding)).toBe(status === 'warn');
+  });
+
+  test('a site that was released before needs no second release, only its mode', () => {
+    const observe = { mode: 'observe', before: 'enforce', ...by } as const;
+    const survey = { state: 'done', unreferenced: 7 } as const;
+    expect(checkMode('us.acme', { ...observe, releasedAtMs: NOW_MS - 1 }, survey).cure).toMatch(/maxio-scim mode enforce/);
+    expect(checkMode('us.acme', { ...observe, releasedAtMs: NOW_MS - 1 }, survey).cure).not.toMatch(/release/);
+    expect(checkMode('us.acme', observe, survey).cure).toMatch(/release/);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MaxioLink, UserRecord } from '../../src/directory/record.ts';
 import type { IndexedCustomer, IndexedSubscription } from '../../src/directory/survey-index.ts';
+import { cancellationMessage } from '../../src/provisioning/remember.ts';
 import { type Evidence, findingsOf } from '../../src/survey/drift-rows.ts';
 
 const POLICY = { productHandle: 'pro', deprovision: 'cancel' as const };
@@ -125,6 +126,24 @@ describe('active people', () => {
     expect(kinds(record({}, link), seen(evidence))).toEqual(expected);
   });
 
+  test('F23 whose leave Maxio remembers and this directory has forgotten is told, and not repaired', () => {
+    const canceled = subscription({
+      state: 'canceled',
+      cancellationMessage: cancellationMessage('p1', 4, 'a-token', 'inactive'),
+      canceledAt: '1970-01-01T00:01:00Z',
+    });
+    const evidence = seen({ subscriptions: [canceled] });
+    const byGroup = { ...POLICY, wanted: () => [{ productHandle: 'pro', family: 'f', through: 'group' as const }] };
+    for (const policy of [POLICY, byGroup]) {
+      expect(findingsOf(record(), evidence, policy)).toMatchObject([
+        { kind: 'active-unbilled', repairable: false, detail: expect.stringContaining('(generation 4, here it is 3)') },
+      ]);
+      // Of an earlier generation, or earlier than the last word about the person, it is known.
+      expect(kinds(record({ generation: 4, settledGeneration: 4 }), evidence, policy)).toEqual(['active-unbilled']);
+      expect(kinds(record({ modifiedAtMs: 3_600_000 }), evidence, policy)).toEqual(['active-unbilled']);
+    }
+  });
+
   test('an ended one of a product that is not sold any more is not brought back', () => {
     const evidence = seen({ subscriptions: [subscription({ ending: true })] });
     expect(kinds(record(), evidence, { ...POLICY, productHandle: 'basic' })).toEqual(['ending-foreign (not repairable)']);
@@ -135,6 +154,19 @@ describe('active people', () => {
     expect(kinds(record({}, { subscriptions: [] }), evidence, { deprovision: 'cancel' })).toEqual([]);
     expect(kinds(record(), evidence, { deprovision: 'cancel' })).toEqual(['active-unbilled (not repairable)']);
   });
+});
+
+test('what somebody else has sold of a family is enough for a product that a group gives of it', () => {
+  const policy = { ...POLICY, wanted: () => [{ productHandle: 'basic', family: 'plans', through: 'group' as const }] };
+  const others = (productFamily: string) =>
+    record({}, { subscriptions: [], foreign: [{ id: '90', productHandle: 'pro', productFamily }] });
+  const theirs = seen({ subscriptions: [subscription({ id: '90' })] });
+  expect(findingsOf(others('plans'), theirs, policy)).toEqual([]);
+  const missing = expect.objectContaining({ kind: 'active-unbilled', key: 'active-unbilled:p1:basic', repairable: true });
+  expect(findingsOf(others('courses'), theirs, policy)).toEqual([missing]);
+  // It has ended: the group gives its own.
+  const ended = seen({ subscriptions: [subscription({ id: '90', state: 'canceled' })] });
+  expect(findingsOf(others('plans'), ended, policy)).toEqual([missing]);
 });
 
 describe('people who have left', () => {

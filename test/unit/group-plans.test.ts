@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.ts';
-import type { MaxioLink, OpenStep, RememberedSubscription } from '../../src/directory/record.ts';
+import type { MaxioLink, OpenStep, RememberedSubscription, UserRecord } from '../../src/directory/record.ts';
 import type { IndexSight } from '../../src/directory/survey-index.ts';
 import type { Subscription } from '../../src/maxio/types.ts';
 import { familiesOf, type GroupPlans, matchOf, wantedProducts } from '../../src/provisioning/group-plans.ts';
 import { plan } from '../../src/provisioning/plan.ts';
 import type { Decision, Desired, Known, WantedProduct } from '../../src/provisioning/plan-types.ts';
+import { marksOf } from '../../src/survey/configured.ts';
+import { forecast } from '../../src/survey/forecast.ts';
 import { mapped, staying, subscription } from './provisioning-plan-bench.ts';
 
 const rule = (group: { displayName: string } | { externalId: string }, product: string, family: string, more = {}) => ({
@@ -67,6 +69,7 @@ describe('the plan', () => {
   const NOBODY: IndexSight = { ready: true, strangers: [] };
   const PRO: WantedProduct = { productHandle: 'pro', family: 'plans', through: 'group' };
   const YEARLY: WantedProduct = { ...PRO, pricePointHandle: 'yearly' };
+  const BY_CARD: WantedProduct = { ...PRO, paymentCollectionMethod: 'automatic' };
   const FREE: WantedProduct = { productHandle: 'free', family: 'plans', through: 'site' };
   const MAP = { pro: 'plans', basic: 'plans', free: 'plans', support: 'extras' };
   const NOW = 1_000_000;
@@ -93,6 +96,14 @@ describe('the plan', () => {
       protected?: boolean;
     } = {},
   ): string {
+    return words(decideOn(wanted, subscriptions, more));
+  }
+
+  function decideOn(
+    wanted: WantedProduct[],
+    subscriptions: RememberedSubscription[] | undefined,
+    more: Parameters<typeof decide>[2] = {},
+  ): Decision {
     const desired: Desired = {
       ...staying,
       products: wanted,
@@ -112,15 +123,18 @@ describe('the plan', () => {
       nowMs: NOW,
       unknownOutcomeMs: 130_000,
     };
-    return words(plan(desired, known));
+    return plan(desired, known);
   }
 
   function words(decision: Decision): string {
     if (decision.kind === 'look') return `look ${decision.at}`;
     if (decision.kind !== 'step') return 'reason' in decision ? `${decision.kind} ${decision.reason}` : decision.kind;
     const { step } = decision;
-    const product = 'productHandle' in step ? ` ${[step.productHandle, step.pricePointHandle].filter(Boolean).join(' ')}` : '';
-    return `${step.kind}${product}`;
+    if (!('productHandle' in step)) return step.kind;
+    const { kind, productHandle, pricePointHandle, paymentCollectionMethod } = step;
+    return [kind, productHandle, pricePointHandle, paymentCollectionMethod && `by ${paymentCollectionMethod}`]
+      .filter(Boolean)
+      .join(' ');
   }
 
   const sub = (productHandle: string, change: Partial<Subscription> = {}) => subscription('active', { productHandle, ...change });
@@ -128,9 +142,17 @@ describe('the plan', () => {
   it.each<[string, string, ReturnType<typeof decide>]>([
     ['nobody is there', 'create-with-subscription pro', decide([PRO], undefined)],
     ['and a price point is named', 'create-with-subscription pro yearly', decide([YEARLY], undefined)],
+    ['and a way of paying is named', 'create-with-subscription pro by automatic', decide([BY_CARD], undefined)],
     ['nothing is given', 'create-customer', decide([], undefined)],
     ['that product bills', 'settle', decide([PRO], [remembered('pro')])],
     ['another product of the family', 'change-product pro', decide([PRO], [remembered('basic')])],
+    ['the same, and a way of paying is named', 'change-product pro by automatic', decide([BY_CARD], [remembered('basic')])],
+    [
+      'another price point, and a way of paying is named',
+      'change-product pro yearly by automatic',
+      decide([{ ...YEARLY, ...BY_CARD, pricePointHandle: 'yearly' }], [remembered('pro')]),
+    ],
+    ['that product bills, however it is paid', 'settle', decide([BY_CARD], [remembered('pro')])],
     ['another price point', 'change-product pro yearly', decide([YEARLY], [remembered('pro')])],
     [
       'the price point that is there where none is named',
@@ -168,6 +190,29 @@ describe('the plan', () => {
       decide([PRO], [remembered('pro-2019', { productFamily: 'plans' })]),
     ],
     ['somebody else gave that product', 'settle', decide([PRO], [], { foreign: [{ id: '9', productHandle: 'pro' }], seen: [] })],
+    ['the same, by memory alone', 'look subscriptions', decide([PRO], [], { foreign: [{ id: '9', productHandle: 'pro' }] })],
+    [
+      'somebody else gave another product of the family',
+      'settle',
+      decide([PRO], [], { foreign: [{ id: '9', productHandle: 'basic' }], seen: [] }),
+    ],
+    [
+      'somebody else gave a product of the family that no rule names',
+      'settle',
+      decide([PRO], [], { foreign: [{ id: '9', productHandle: 'enterprise', productFamily: 'plans' }], seen: [] }),
+    ],
+    [
+      'somebody else gave a product of another family',
+      'create-subscription pro',
+      decide([PRO], [], {
+        foreign: [
+          { id: '8', productHandle: 'support' },
+          { id: '9', productHandle: 'course', productFamily: 'courses' },
+          { id: '10' },
+        ],
+        seen: [],
+      }),
+    ],
     [
       'the change was refused',
       'park refused-by-maxio',
@@ -210,6 +255,11 @@ describe('the plan', () => {
     ['is not made beside what an operator has spared', 'settle', decide([FREE], [], { lost: { extras: 'exempt' }, seen: [] })],
     ['waits with the customer', 'wait grace', decide([FREE], undefined, { lost: { plans: EARLY } })],
     ['is served by whatever no rule names', 'settle', decide([FREE], [remembered('enterprise')])],
+    [
+      'is not made beside what somebody else has sold of its family',
+      'settle',
+      decide([FREE], [], { foreign: [{ id: '9', productHandle: 'pro' }], seen: [] }),
+    ],
     ['is not made beside what a customer came with', 'settle', decide([FREE], [remembered('support', { origin: 'adopted' })])],
     [
       'is made where what there was is ended by us',
@@ -225,6 +275,16 @@ describe('the plan', () => {
     ],
   ])('the product of the site %s: %s', (_what, expected, decision) => expect(decision).toBe(expected));
 
+  it('tells of a product that a group gives and that somebody else has taken the place of', () => {
+    const foreign = [{ id: '9', productHandle: 'basic' }];
+    const note = expect.stringMatching(/gives pro; subscription 9 to basic .* made by somebody else/);
+    expect(decideOn([PRO], [], { foreign, seen: [] })).toEqual({ kind: 'settle', note });
+    // Nothing has been kept from anybody here.
+    expect(decideOn([PRO], [remembered('pro')], { foreign })).toEqual({ kind: 'settle' });
+    expect(decideOn([PRO], [], { foreign: [{ id: '9', productHandle: 'pro' }], seen: [] })).toEqual({ kind: 'settle' });
+    expect(decideOn([FREE], [], { foreign, seen: [] })).toEqual({ kind: 'settle' });
+  });
+
   it('a change that is unanswered keeps every other change of that subscription waiting, also when it shows its effect', () => {
     const open: OpenStep[] = [
       { kind: 'change-product', token: 't', target: '7', productHandle: 'basic', generation: 1, sentAtMs: NOW - 1_000 },
@@ -234,6 +294,79 @@ describe('the plan', () => {
     expect(decide([PRO], [remembered('free')], { open })).toBe('look subscriptions');
     const landed = open.map((step) => ({ ...step, productHandle: 'pro' }));
     expect(decide([PRO], [remembered('pro')], { open: landed, seen: [sub('pro')] })).toBe('settle');
+  });
+});
+
+describe('the forecast', () => {
+  const record: UserRecord = {
+    schemaVersion: 3,
+    id: 'p1',
+    reference: '00u1',
+    generation: 2,
+    settledGeneration: 1,
+    attributes: { userName: 'ann@example.com', active: true, name: { givenName: 'Ann', familyName: 'Lee' } },
+    deleted: false,
+    createdAtMs: 0,
+    modifiedAtMs: 0,
+    requestId: 'r',
+    open: [],
+  };
+  const configured = {
+    productHandle: null,
+    paymentCollectionMethod: 'remittance',
+    deprovision: 'cancel' as const,
+    mappingVersion: 1,
+  };
+
+  function told(collectionMethod: string | undefined, change: Partial<MaxioLink> = {}) {
+    const more = { pricePoint: 'yearly', ...(collectionMethod === undefined ? {} : { collectionMethod }) };
+    const groupPlans = {
+      rules: [rule({ displayName: 'Pro' }, 'pro', 'plans', more), rule({ displayName: 'Basic' }, 'basic', 'plans')],
+    };
+    const policy = {
+      ...{ groupPlans, policy: 'cancel' as const, unknownOutcomeMs: 130_000, graceMs: 0, calmMs: 0 },
+      isProtected: () => false,
+    };
+    const link: MaxioLink = {
+      customerId: '5',
+      origin: 'created',
+      confirmed: { ...mapped },
+      subscriptions: [{ id: '7', origin: 'created', state: 'active', productHandle: 'basic' }],
+      ...change,
+    };
+    const row = { id: '9', customerId: '5', state: 'active', reference: null, ending: false, updatedAt: '', readAtMs: 0 };
+    const sight = {
+      index: { ready: true, strangers: [] },
+      subscriptions: (link.foreign ?? []).map(({ id, productHandle }) => ({ ...row, id, productHandle })),
+      groups: [{ displayName: 'Pro' }],
+    };
+    return forecast({ ...record, link }, sight, policy, { nowMs: 1_000_000 });
+  }
+
+  it('says how a subscription that is moved is paid, where a rule says so', () => {
+    expect(told('automatic')).toMatchObject({
+      kind: 'change',
+      steps: [{ kind: 'change-product', target: '7', productHandle: 'pro', paymentCollectionMethod: 'automatic' }],
+      words: 'Change subscription 7 to pro, price point yearly, paid by automatic.',
+    });
+    expect(told(undefined).steps[0]).not.toHaveProperty('paymentCollectionMethod');
+  });
+
+  it('differs by it, and not by how the site has new ones paid', () => {
+    const site = { ...configured, paymentCollectionMethod: 'automatic' };
+    expect(marksOf(told('automatic'), configured)).not.toBe(marksOf(told(undefined), configured));
+    expect(marksOf(told('automatic'), configured)).toBe(marksOf(told('automatic'), site));
+    expect(marksOf(told(undefined), configured)).toBe(marksOf(told(undefined), site));
+    const sold = (method?: string) => told(method, { subscriptions: [] });
+    expect(sold().kind).toBe('subscribe');
+    expect(marksOf(sold(), configured)).not.toBe(marksOf(sold(), site));
+    expect(marksOf(sold('automatic'), configured)).toBe(marksOf(sold('automatic'), site));
+  });
+
+  it('remembers the family of what somebody else has sold', () => {
+    const theirs = { id: '9', productHandle: 'enterprise', productFamily: 'plans' };
+    expect(told(undefined, { subscriptions: [], foreign: [theirs] })).toMatchObject({ kind: 'nothing', steps: [] });
+    expect(told(undefined, { subscriptions: [], foreign: [{ ...theirs, productFamily: 'others' }] }).kind).toBe('subscribe');
   });
 });
 
@@ -274,6 +407,7 @@ describe('rules in the configuration', () => {
     const [site] = readConfig({ ...minimal, MAXIO_GROUP_PLANS_FILE: path, MAXIO_GROUP_GRACE: '60' }).sites;
     expect(site).toMatchObject({
       groupGraceSeconds: 60,
+      groupPlansIn: 'MAXIO_GROUP_PLANS_FILE',
       groupPlans: [
         { group: { displayName: 'Pro' }, product: 'pro', pricePoint: 'yearly' },
         { group: { externalId: 'g-1' }, product: 'basic', collectionMethod: 'automatic' },
@@ -305,9 +439,10 @@ describe('rules in the configuration', () => {
     const { REDIS_URL, OPS_TOKEN, ...site } = minimal;
     const rules = [{ group: 'Pro', product: 'pro' }];
     const sites = file('sites.json', [{ ...site, groupPlans: rules }]);
-    expect(readConfig({ REDIS_URL, OPS_TOKEN, SITES_FILE: sites }).sites[0]?.groupPlans).toEqual([
-      { group: { displayName: 'Pro' }, product: 'pro' },
-    ]);
+    expect(readConfig({ REDIS_URL, OPS_TOKEN, SITES_FILE: sites }).sites[0]).toMatchObject({
+      groupPlans: [{ group: { displayName: 'Pro' }, product: 'pro' }],
+      groupPlansIn: 'SITES_FILE',
+    });
     const both = file('both.json', [{ ...site, groupPlans: rules, MAXIO_GROUP_PLANS_FILE: file('plans.json', rules) }]);
     expect(problemsOf({ REDIS_URL, OPS_TOKEN, SITES_FILE: both })).toEqual([expect.stringMatching(/both set/)]);
     const wrong = file('wrong-sites.json', [{ ...site, groupPlans: [{ group: 'Pro' }] }]);

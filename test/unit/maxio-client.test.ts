@@ -55,9 +55,10 @@ const wire: [keyof typeof CALLS, string, string, unknown, string, (client: Maxio
     'changeProduct',
     'PUT',
     '/subscriptions/94211938.json',
-    { subscription: { product_handle: 'max', product_price_point_handle: 'yearly' } },
+    { subscription: { product_handle: 'max', product_price_point_handle: 'yearly', payment_collection_method: 'automatic' } },
     oneSubscription,
-    (c) => c.changeProduct('94211938', { productHandle: 'max', pricePointHandle: 'yearly' }),
+    (c) =>
+      c.changeProduct('94211938', { productHandle: 'max', pricePointHandle: 'yearly', paymentCollectionMethod: 'automatic' }),
   ],
   [
     'listCustomers',

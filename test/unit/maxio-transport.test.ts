@@ -4,10 +4,13 @@
  */
 import { createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
+import { Pool } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { callResult } from '../../src/maxio/call-result.ts';
+import { unanswered } from '../../src/maxio/classify.ts';
 import { MaxioClient, type MaxioClientOptions } from '../../src/maxio/client.ts';
 import { MaxioError } from '../../src/maxio/error.ts';
+import { exchange, Unanswered } from '../../src/maxio/request.ts';
 import { siteOrigin } from '../../src/maxio/site-url.ts';
 import { Secret } from '../../src/secret.ts';
 import { API_KEY, type Script, type ScriptedMaxio, startScriptedMaxio, whole } from '../support/scripted-maxio.ts';
@@ -87,6 +90,23 @@ test('F56 a refused connection proves that nothing was sent, for writes too', as
   expect(err).toMatchObject({ kind: 'unavailable', sent: false, answered: false, reason: 'connection refused' });
   expect(callResult(err)).toBe('failed');
   await client.close();
+});
+
+test('F56 a host name that nobody knows proves that nothing was sent, and is told apart from a Maxio that refuses', async () => {
+  // A client goes to Maxio or to this machine only, so this is asked of what its calls are made of. No server has to be asked about a label so long.
+  const pool = new Pool(`http://${'nobody'.repeat(11)}.invalid`);
+  const call = { method: 'POST', template: '/customers.json', words: 'create a customer' } as const;
+  const out = { method: call.method, path: call.template, headers: {}, body: '{}', deadlineMs: 20_000, answerBytesMax: 1_000 };
+  const fault: unknown = await exchange(pool, out).catch((thrown: unknown) => thrown);
+  expect(fault).toBeInstanceOf(Unanswered);
+  expect(fault).toMatchObject({
+    sent: false,
+    message: expect.stringMatching(/^host name not resolved \((ENOTFOUND|EAI_AGAIN)\)$/),
+  });
+  const err = unanswered(call, fault as Unanswered);
+  expect(err).toMatchObject({ kind: 'unavailable', sent: false, answered: false, reason: (fault as Unanswered).message });
+  expect(callResult(err)).toBe('failed');
+  await pool.close();
 });
 
 test('F56 a failed TLS handshake proves that nothing was sent', async () => {

@@ -23,6 +23,7 @@ const HELD = {
   limitDay: 20,
 };
 const ANN = { id: '5f0c', userName: 'ann@example.com' };
+const PAUSED = { mode: 'paused', before: 'enforce', by: 'dana', atMs: NOW, why: '', releasedAtMs: NOW - DAY } as const;
 
 /** A quiet site, changed. */
 function situation(change: Partial<Situation> = {}): Situation {
@@ -81,7 +82,7 @@ describe('people', () => {
   });
 
   it.each<[string, Partial<Situation>, string]>([
-    ['the pause and who ordered it', { mode: { mode: 'paused', by: 'dana', atMs: NOW, why: '' } }, 'The site was paused by dana'],
+    ['the pause and who ordered it', { mode: PAUSED }, 'The site was paused by dana'],
     ['the key', { budget: { ...FREE, blockedWhy: 'unauthorized', blockedStreak: 1 } }, 'Maxio refuses the API key'],
     ['an outage', { budget: { ...FREE, blockedWhy: 'failing', blockedStreak: 1 } }, 'Maxio does not answer'],
     ['too many calls', { budget: { ...FREE, blockedWhy: 'throttled', blockedStreak: 1 } }, 'asked us to slow down'],
@@ -95,8 +96,18 @@ describe('people', () => {
     expect(told?.what).toContain(words);
   });
 
-  it('who leave are not late where nothing is written on purpose', () => {
-    const mode = { mode: 'observe' as const, by: 'start', atMs: NOW, why: '' };
+  it('who leave late while the site is paused are no reason to set a mode: it goes back to what the pause has ended', () => {
+    const told = only('leaver-waiting', { mode: PAUSED, late: { total: 2, sinceMs: NOW - 9 * MINUTE, some: [] } });
+    expect(told.todo).toContain('maxio-scim resume --site us.acme');
+    expect(told.todo).not.toContain('enforce');
+  });
+
+  it.each<[string, Situation['mode']]>([
+    ['observe', { mode: 'observe', by: 'start', atMs: NOW, why: '' }],
+    ['a pause of a released site that observed', { ...PAUSED, before: 'observe' }],
+    ['a pause of a site that nobody has released', { mode: 'paused', before: 'observe', by: 'dana', atMs: NOW, why: '' }],
+    ['a site that was paused from the start', { mode: 'paused', by: 'start', atMs: NOW, why: '' }],
+  ])('who leave are not late where nothing is written on purpose: %s', (_mode, mode) => {
     expect(tell({ mode, late: { total: 2, sinceMs: NOW - 9 * MINUTE, some: [] } })).toEqual([]);
   });
 
@@ -205,6 +216,23 @@ describe('the service', () => {
     expect(told).toMatchObject({ severity: 'page', sinceMs: NOW - 5 * MINUTE });
     expect(told.what).toMatch(/7 requests .* from 198\.51\.100\.66 with scim-token:abcdefgh2345\. All of them were refused/);
     expect(told.todo).toMatch(/SCIM_ALLOW_FROM.*TRUSTED_PROXIES.*leaked: maxio-scim token list --site us\.acme/);
+  });
+
+  it.each([
+    [
+      'oauth:smc_aaaaaaaaaaaa',
+      /client list --site us\.acme.*client add-secret smc_aaaaaaaaaaaa .*client revoke-secret smc_aaaaaaaaaaaa /,
+      /token (list|create)/,
+    ],
+    ['scim-token:0a1b2c3d', /SCIM_TOKEN_FILE.*token create --site us\.acme.*unset SCIM_TOKEN/, /token list|client/],
+    ['scim-token:abcdefgh2345', /token list --site us\.acme/, /client|SCIM_TOKEN\b/],
+  ])('F85 what to do about %s in other hands is what changes that kind', (actor, cure, not) => {
+    const strangers = { firstMs: NOW - MINUTE, lastMs: NOW - MINUTE, times: 1, address: '198.51.100.66', actor };
+    const told = only('other-network', { strangers });
+    const [, cured = ''] = told.todo.split('If not, ');
+    expect(cured).toMatch(cure);
+    expect(cured).not.toMatch(not);
+    expect(cured).toMatch(/[.]$/);
   });
 
   it('what an OAuth client signs in with, before and after its end', () => {

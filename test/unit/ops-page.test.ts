@@ -23,6 +23,7 @@ const reading: SiteReading = {
   modeWhy: 'month-end close',
   exempt: 2,
   groups: 7,
+  pendingForSeconds: 5_400,
   guard: {
     trippedAt: '2026-11-20T11:30:00.000Z',
     why: 'hour',
@@ -68,6 +69,8 @@ const held: HeldPerson = {
   why: 'hour',
   subscriptions: 1,
   monthlyCents: 123_450,
+  decidedBy: null,
+  decidedAt: null,
   requestId: 'r-1',
 };
 const notice: PageContent['notices'][number] = {
@@ -132,6 +135,14 @@ test('B56 names, reasons and details of any content change no tag of the page', 
       },
     ),
   );
+});
+
+test.each([
+  [{}, 'oldest 7 min, done in about 90 min<'],
+  [{ pendingForSeconds: null }, 'oldest 7 min<'],
+  [{ pending: 0, pendingForSeconds: 0 }, '<b class="">0</b><small><'],
+])('with the changes that wait it says how long that lasts, where anything is done: %o', (now, words) => {
+  expect(pageOf({ readings: [{ ...reading, ...now }] })).toContain(words);
 });
 
 test('the page loads nothing and runs nothing', () => {

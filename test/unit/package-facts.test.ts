@@ -11,6 +11,18 @@ import { z } from 'zod';
 const scimJson = { 'content-type': 'application/scim+json' };
 
 describe('Fastify', () => {
+  it('forgets its handlerTimeout as soon as a body has been read', async () => {
+    const late = async () => await new Promise((resolve) => setTimeout(resolve, 400, { late: true }));
+    const app = Fastify({ handlerTimeout: 100 });
+    app.get('/x', late);
+    app.post('/x', late);
+    const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+    expect((await fetch(`${origin}/x`)).status).toBe(503);
+    const posted = await fetch(`${origin}/x`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+    expect([posted.status, await posted.json()]).toEqual([200, { late: true }]);
+    await app.close();
+  });
+
   it.each(['application/json', 'application/scim+json'])(
     'refuses DELETE with the content type %s and no body, unless the parser takes an empty text',
     async (type) => {

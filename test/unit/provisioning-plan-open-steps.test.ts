@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { MaxioLink, OpenStep, StepKind } from '../../src/directory/record.ts';
 import type { IndexSight } from '../../src/directory/survey-index.ts';
 import type { Customer, Subscription } from '../../src/maxio/types.ts';
-import { addressDigest, hasLanded, subscriptionReference } from '../../src/provisioning/ghosts.ts';
+import { addressDigest, conclusions, hasLanded, subscriptionReference } from '../../src/provisioning/ghosts.ts';
 import { plan } from '../../src/provisioning/plan.ts';
 import type { Desired, Known } from '../../src/provisioning/plan-types.ts';
 import { inWords, leaving, MARK, mapped, staying, subscription } from './provisioning-plan-bench.ts';
@@ -113,6 +113,26 @@ describe('the effect of an unanswered call', () => {
     for (const seen of yes) expect(hasLanded(open(kind as StepKind), MARK, seen), JSON.stringify(seen)).toBe(true);
     for (const seen of no) expect(hasLanded(open(kind as StepKind), MARK, seen), JSON.stringify(seen)).toBe(false);
   });
+});
+
+describe('what the audit trail says of a resolved change of product', () => {
+  const told = (step: Partial<OpenStep>, seen: Subscription) => {
+    const state = known({ link, open: [{ ...open('change-product'), ...step }], subscriptions: [seen] });
+    return conclusions({ kind: 'note', link, open: [], why: '' }, state, MARK);
+  };
+  const seen = { step: 'change-product', customer: '5', subscription: '7', effect: 'seen' };
+  const max = { ...live, productHandle: 'max' };
+
+  it.each([
+    ['seen', {}, max],
+    ['not seen', {}, live],
+    ['seen', { pricePointHandle: 'yearly' }, { ...max, pricePointHandle: 'yearly' }],
+    ['not seen', { pricePointHandle: 'yearly' }, max],
+    ['not seen', { pricePointHandle: 'yearly' }, { ...max, pricePointHandle: 'monthly' }],
+    ['not seen', { pricePointHandle: 'yearly' }, { ...live, pricePointHandle: 'yearly' }],
+    // As recorded by a release that kept the product alone.
+    ['seen', { productHandle: 'pro' }, { ...live, pricePointHandle: 'yearly' }],
+  ])('%s: asked for %j', (effect, step, subscription) => expect(told(step, subscription)).toEqual([{ ...seen, effect }]));
 });
 
 describe.each(['create-customer', 'create-with-subscription'] as const)('an unanswered %s', (kind) => {

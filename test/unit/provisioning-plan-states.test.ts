@@ -69,7 +69,7 @@ function observed(owner: Owner, seen: Subscription[], before: RememberedSubscrip
 }
 
 /** As our own cancel of this person leaves it at Maxio. */
-const OUR_MESSAGE = cancellationMessage('p1', 3, 'a-token');
+const OUR_MESSAGE = cancellationMessage('p1', 3, 'a-token', 'inactive');
 
 const combinations = STATES.flatMap((state) => POLICIES.flatMap((policy) => OWNERS.map((owner) => ({ state, policy, owner }))));
 

@@ -75,6 +75,8 @@ describe('a subscription of a customer we made', () => {
     };
     expect(remember(known, subscription({ productHandle: undefined })).subscriptions[0]?.productHandle).toBe('pro');
     expect(remember(created, subscription({ productHandle: undefined })).foreign).toEqual([{ id: '7' }]);
+    const inFamily = { id: '7', productHandle: 'pro', productFamily: 'plans' };
+    expect(remember(created, subscription({ productFamily: 'plans' })).foreign).toEqual([inFamily]);
   });
 });
 
@@ -87,17 +89,26 @@ describe('a subscription of an adopted customer', () => {
 });
 
 describe('the ending of a subscription', () => {
-  const message = cancellationMessage(SCIM_ID, 3, 'b9c1');
+  const message = cancellationMessage(SCIM_ID, 3, 'b9c1', 'inactive');
 
   it('is restored from our own message at Maxio', () => {
     const link = remember(adopted, subscription({ state: 'canceled', cancellationMessage: message }));
     expect(link.subscriptions[0]?.endedBy).toBe('cancel');
   });
 
+  it('says why, as it is, and is known again either way', () => {
+    expect(message).toContain('the identity provider deactivated this person');
+    const lost = cancellationMessage(SCIM_ID, 3, 'b9c1', 'active');
+    expect(lost).toContain('a group no longer gives this product');
+    expect(lost).not.toContain('deactivated');
+    const link = remember(adopted, subscription({ state: 'canceled', cancellationMessage: lost }));
+    expect(link.subscriptions[0]?.endedBy).toBe('cancel');
+  });
+
   it.each([
     [null, 'canceled'],
     ['Canceled by staff', 'canceled'],
-    [cancellationMessage('11111111-1111-5111-8111-111111111111', 3, 'b9c1'), 'canceled'],
+    [cancellationMessage('11111111-1111-5111-8111-111111111111', 3, 'b9c1', 'inactive'), 'canceled'],
     [message, 'active'],
   ])('is not ours with the message %j in the state %s', (cancellationMessage, state) => {
     expect(remember(adopted, subscription({ state, cancellationMessage })).subscriptions[0]).not.toHaveProperty('endedBy');

@@ -15,6 +15,8 @@ function refusal(input: string | Uint8Array): ScimError {
   throw new Error('nothing was refused');
 }
 
+const MANY_KEYS = `{${Array.from({ length: 1_000 }, (_, i) => `"k${i}":1`).join(',')}}`;
+
 describe('accepts', () => {
   test.each([
     ['plain JSON', '{"userName":"ann","active":true}', { userName: 'ann', active: true }],
@@ -26,6 +28,7 @@ describe('accepts', () => {
     ['brackets and quotes inside text', '{"a":"[[[{{{\\"[","b":1}', { a: '[[[{{{"[', b: 1 }],
     ['16 levels', `${'{"a":'.repeat(15)}{}${'}'.repeat(15)}`, expect.anything()],
     ['1,000 keys', `{${Array.from({ length: 1000 }, (_, i) => `"k${i}":1`).join(',')}}`, expect.anything()],
+    ['399,001 keys in all', `{"a":[${Array.from({ length: 399 }, () => MANY_KEYS).join(',')}]}`, expect.anything()],
     ['10,000 elements', `{"a":[${'1,'.repeat(9_999)}1]}`, expect.anything()],
   ])('%s', (_, text, expected) => {
     expect(parseBody(bytes(text))).toEqual(expected);
@@ -74,6 +77,7 @@ describe('refuses with 400 invalidSyntax', () => {
 describe('refuses with 400 invalidValue', () => {
   test.each([
     ['B03 1,001 keys', `{${Array.from({ length: 1001 }, (_, i) => `"k${i}":1`).join(',')}}`],
+    ['B03 more than 400,000 keys in all', `{"a":[${Array.from({ length: 405 }, () => MANY_KEYS).join(',')}]}`],
     ['B03 10,001 elements', `{"emails":[${'1,'.repeat(10_000)}1]}`],
     ['B07 an escaped NUL', '{"userName":"a\\u0000b"}'],
     ['B07 an escape character deep inside', '{"a":[{"b":"\\u001b[31m"}]}'],

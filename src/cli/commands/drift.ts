@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import { figure, many } from '../../figures.ts';
 import { type DriftAnswer, driftAnswer, repairAnswer } from '../answers-people.ts';
 import { ask, CliError, type Target } from '../ask.ts';
-import { batches, bodyOf, confirmed, type Options, print, query, SITE, targetOf, YES } from '../command.ts';
+import { batches, bodyOf, confirmed, type Options, print, query, remark, SITE, targetOf, YES } from '../command.ts';
 import { writeCsv } from '../csv.ts';
 import { until } from '../progress.ts';
-import { renderDrift } from '../render-people.ts';
+import { listed, renderDrift } from '../render-people.ts';
 import { plain } from '../terminal.ts';
 
 const COLUMNS = ['kind', 'person_id', 'user_name', 'customer_id', 'subscription_id', 'detail', 'since', 'repair', 'exempt'];
@@ -36,10 +36,10 @@ async function drift(options: DriftOptions): Promise<void> {
     seen = await look();
   }
   const { answer, raw } = seen;
-  if (options.csv === undefined) print(options, raw, () => renderDrift(answer));
+  if (options.csv === undefined) print(options, raw, () => renderDrift(answer, options.kind));
   else write(options.csv, answer);
-  // So that a daily job notices.
-  if (Object.values(answer.counts).some((count) => count > 0)) process.exitCode = 1;
+  // So that a daily job notices what nobody has decided about.
+  if (answer.rows.some(({ exempt }) => !exempt)) process.exitCode = 1;
 }
 
 async function waited(look: () => Promise<{ raw: unknown; answer: DriftAnswer }>) {
@@ -76,15 +76,7 @@ async function repair(ids: string[], options: RepairOptions): Promise<void> {
     throw new CliError('broken', 'Say what: ids of people, --kind KIND, or --all.', 'maxio-scim drift lists the differences.');
   }
   const target = targetOf(options);
-  if (ids.length === 0) {
-    const path = `/drift${query({ site: options.site, kind: options.kind })}`;
-    const { answer } = await ask(target, { path, shape: driftAnswer });
-    const open = answer.rows.filter((row) => row.repair !== 'none' && !row.exempt).length;
-    await confirmed(
-      options,
-      `Put ${many(open, 'difference')} right at ${plain(answer.site)}, as the identity provider wants it?`,
-    );
-  }
+  if (ids.length === 0) await confirmRepair(target, options);
   const wishes =
     ids.length > 0
       ? batches(ids).map((some) => ({ ids: some }))
@@ -97,6 +89,18 @@ async function repair(ids: string[], options: RepairOptions): Promise<void> {
     ...(done.skipped.length > 0 ? [`${figure(done.skipped.length)} left alone.`] : []),
   ]);
   if (done.skipped.length > 0) process.exitCode = 1;
+}
+
+/** Asks before many are repaired. People of whom somebody wants something so are left out by the service, and named here. */
+async function confirmRepair(target: Target, options: RepairOptions): Promise<void> {
+  const { answer } = await ask(target, { path: `/drift${query({ site: options.site })}`, shape: driftAnswer });
+  const contested = new Set(answer.rows.flatMap(({ repair, personId }) => (repair === 'contested' ? (personId ?? []) : [])));
+  const meant = answer.rows.filter(({ kind }) => options.kind === undefined || kind === options.kind);
+  const isLeft = ({ personId }: { personId?: string | null | undefined }): boolean => contested.has(personId ?? '');
+  const left = new Set(meant.filter(isLeft).map(({ personId, userName }) => `${userName ?? '-'} (${personId})`));
+  if (left.size > 0) remark([`Left alone unless named by id, because somebody wants it so: ${listed([...left])}.`]);
+  const open = meant.filter((row) => row.repair === 'possible' && !isLeft(row)).length;
+  await confirmed(options, `Put ${many(open, 'difference')} right at ${plain(answer.site)}, as the identity provider wants it?`);
 }
 
 interface Done {
@@ -121,7 +125,7 @@ async function repairAll(target: Target, body: object, done: Done): Promise<void
 export function addDriftCommands(program: Command): void {
   const command = program
     .command('drift')
-    .description('differences between the directory and Maxio; exit code 1 when there are any')
+    .description('differences between the directory and Maxio; exit code 1 when there are any that are not exempt')
     .option('--full', 'compare everything now, by reading all of Maxio again')
     .option('--wait', 'look now and stay until the look is over')
     .option('--csv <file>', 'write a table for a spreadsheet; - is stdout')
@@ -133,7 +137,7 @@ export function addDriftCommands(program: Command): void {
     .argument('[id...]', 'ids of people')
     .description('bring people back in step, through the ordinary plan and the call budget')
     .option('--kind <kind>', 'everyone with this kind of difference')
-    .option('--all', 'everyone')
+    .option('--all', 'everyone, but nobody with a difference that somebody wants so')
     .option(...YES)
     .option(...SITE)
     .action((ids: string[], _options: Options, repairing: Command) => repair(ids, repairing.optsWithGlobals()));

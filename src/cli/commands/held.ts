@@ -9,7 +9,7 @@ import { ask, CliError } from '../ask.ts';
 import { batches, bodyOf, confirmed, type Options, print, query, remark, SITE, targetOf, YES } from '../command.ts';
 import { writeCsv } from '../csv.ts';
 import { readIdFile } from '../id-file.ts';
-import { listed, renderDecided, renderHeld } from '../render-people.ts';
+import { listed, renderDecided, renderExempt, renderHeld } from '../render-people.ts';
 
 const COLUMNS = [
   'site',
@@ -22,6 +22,8 @@ const COLUMNS = [
   'live_subscriptions',
   'monthly_revenue',
   'request_id',
+  'decided_by',
+  'decided_at',
 ];
 /** As many as the service lists. */
 const LIMIT = '10000';
@@ -33,23 +35,30 @@ interface DecideOptions extends Options {
   all?: boolean;
 }
 
-async function readHeld(options: Options) {
-  return await ask(targetOf(options), { path: `/held${query({ site: options.site, limit: LIMIT })}`, shape: heldAnswer });
+async function readHeld(options: Options, state?: 'exempt') {
+  const path = `/held${query({ site: options.site, limit: LIMIT, state })}`;
+  return await ask(targetOf(options), { path, shape: heldAnswer });
 }
 
-async function held(options: Options & { csv?: string }): Promise<void> {
-  const { raw, answer } = await readHeld(options);
+async function held(options: Options & { csv?: string; exempt?: boolean }): Promise<void> {
+  const exempt = options.exempt === true;
+  const { raw, answer } = await readHeld(options, exempt ? 'exempt' : undefined);
   if (options.csv === undefined) {
-    print(options, raw, () => renderHeld(answer));
+    print(options, raw, () => (exempt ? renderExempt(answer) : renderHeld(answer)));
     return;
   }
   writeCsv(options.csv, COLUMNS, answer.held.map(cellsOf));
-  if (answer.total > answer.held.length)
-    remark([`${figure(answer.total - answer.held.length)} more are held and not in the table; decide about these first.`]);
+  if (answer.total > answer.held.length) {
+    const more = figure(answer.total - answer.held.length);
+    remark([
+      exempt
+        ? `${more} more are exempt and not in the table.`
+        : `${more} more are held and not in the table; decide about these first.`,
+    ]);
+  }
   if (options.csv === '-') return;
-  process.stdout.write(
-    `${options.csv}: ${many(answer.held.length, 'person', 'people')}. Delete the rows you do not mean, then: maxio-scim approve --file FILE, or reject.\n`,
-  );
+  const next = exempt ? '' : ' Delete the rows you do not mean, then: maxio-scim approve --file FILE, or reject.';
+  process.stdout.write(`${options.csv}: ${many(answer.held.length, 'person', 'people')}.${next}\n`);
 }
 
 function cellsOf(person: HeldAnswer['held'][number]): (string | number | null)[] {
@@ -64,6 +73,8 @@ function cellsOf(person: HeldAnswer['held'][number]): (string | number | null)[]
     person.subscriptions,
     (person.monthlyCents / 100).toFixed(2),
     person.requestId ?? null,
+    person.decidedBy ?? null,
+    person.decidedAt ?? null,
   ];
 }
 
@@ -89,8 +100,8 @@ async function decide(verdict: Verdict, ids: string[], options: DecideOptions): 
 }
 
 const EFFECT: Record<Verdict, string> = {
-  approve: 'Their subscriptions at Maxio end now.',
-  reject: 'They go on being billed until the identity provider changes them again.',
+  approve: 'Approved, their subscriptions at Maxio end at once.',
+  reject: 'Rejected, they go on being billed until the identity provider changes them again.',
 };
 
 async function everyone(verdict: Verdict, options: DecideOptions): Promise<string[]> {
@@ -126,6 +137,7 @@ export function addHeldCommands(program: Command): void {
   program
     .command('held')
     .description('leavers that the guard keeps back, and what they pay')
+    .option('--exempt', 'those whose leave was rejected instead: nothing ends until the identity provider changes them')
     .option('--csv <file>', 'write a table for a spreadsheet; - is stdout')
     .option(...SITE)
     .action((_options: Options, command: Command) => held(command.optsWithGlobals()));

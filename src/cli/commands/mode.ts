@@ -45,7 +45,8 @@ async function mode(wanted: Mode | undefined, options: ModeOptions): Promise<voi
   const { raw, answer } = await ask(targetOf(options), { method: 'POST', path: '/mode', body, shape: modeSetAnswer });
   print(options, raw, () => {
     const was = answer.was === answer.mode ? 'already ' : '';
-    return [`${plain(answer.site)} is ${was}in ${plain(answer.mode)}: ${WORDS[wanted]}.`];
+    const now = answer.mode === 'paused' ? 'paused' : `in ${plain(answer.mode)}`;
+    return [`${plain(answer.site)} is ${was}${now}: ${WORDS[wanted]}.`];
   });
 }
 

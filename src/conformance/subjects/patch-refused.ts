@@ -1,7 +1,8 @@
 /**
  * Owns the checks of PATCH that must fail, each with the right word, and leave nothing behind. RFC 7644 §3.5.2, §3.12.
- * One SHALL is graded SHOULD: through a value filter without a match the RFC wants noTarget, and Microsoft's client and validator want the
- * value to be created from the filter. A server cannot do both, so neither is counted as wrong; see patch-no-target-equality.
+ * Three SHALLs are graded SHOULD, and say so in their own words, because the clients that most servers are for need the opposite: Microsoft's wants a value
+ * created from a filter without a match (patch-no-target-equality), and an attribute that a server does not know, or does not let anybody write, comes beside
+ * a disable that has to land (patch-path-unknown, patch-groups-refused). A server cannot do both, so neither is counted as wrong.
  */
 import { type Check, must, type Subject, should } from '../check.ts';
 import type { Answer } from '../client.ts';
@@ -105,8 +106,8 @@ const TARGETS: Check[] = [
   ),
   should(
     'patch-path-unknown',
-    '7644 §3.12',
-    'A path to an attribute that the schema does not have is refused, with invalidPath or noTarget.',
+    '7644 §3.5.2',
+    'A path to an attribute that the schema does not have is refused, with invalidPath or noTarget. (The RFC says SHALL; clients send such attributes beside a disable.)',
     refused([{ ...OP, path: 'name.favouriteColour' }], is('invalidPath', 'noTarget', 'invalidValue')),
   ),
   should(
@@ -138,7 +139,7 @@ const VALUES: Check[] = [
   should(
     'patch-groups-refused',
     '7644 §3.5.2',
-    'A patch of the read-only groups of a person is refused with 400 mutability.',
+    'A patch of the read-only groups of a person is refused with 400 mutability. (The RFC says SHALL; clients send them beside a disable.)',
     refused([{ op: 'add', path: 'groups', value: [{ value: 'x' }] }], is('mutability')),
   ),
   must(

@@ -40,7 +40,9 @@ function fixed(
   return must(
     id,
     section,
-    `${name} is described with ${told.join(', ')}.`,
+    REQUIRED.includes(name)
+      ? `${name} is described with ${told.join(', ')}.`
+      : `${name}, where the schema has it, is described with ${told.join(', ')}.`,
     async (t) => {
       const { answer, row } = await rowOf(t, urn, name);
       for (const [key, value] of Object.entries(values)) expectEqual(answer, `${name}: ${key}`, row[key], value);

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import type { OpsSite } from '../site-view.ts';
+import { tellTaken } from '../taken.ts';
 import { moment as momentOf } from '../words.ts';
 import { type ApiRoute, exactlyOne, oneSite, route } from './route.ts';
 import { cents, driftRow, example, ids, moment, shape, siteKey, siteOnly, tabular } from './shapes.ts';
@@ -85,7 +86,12 @@ export const driftRoutes: ApiRoute[] = [
         row.exempt ? 'yes' : 'no',
       ]),
     }),
-    run: async ({ query, parts }) => await reportOf(oneSite(parts, query.site), query.kind),
+    async run({ query, operator, requestId, parts }) {
+      const site = oneSite(parts, query.site);
+      // On the screen it is asked for over and over; a table is taken along.
+      if (query.format === 'csv') await tellTaken(site, { what: 'drift-table', actor: operator.name, requestId, goesOn: false });
+      return await reportOf(site, query.kind);
+    },
   }),
   route({
     method: 'POST',
@@ -110,7 +116,8 @@ export const driftRoutes: ApiRoute[] = [
     group: 'Plan and drift',
     role: 'operator',
     summary: 'Bring people in step again who differ',
-    description: 'They are planned anew from what Maxio shows, within the call budget. Held and exempt people are left out.',
+    description:
+      'They are planned anew from what Maxio shows, within the call budget. Held and exempt people are left out; people with a contested difference are, unless their ids are given.',
     body: z.strictObject({
       site: siteKey.optional(),
       ids: ids.optional(),

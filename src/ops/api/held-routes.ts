@@ -51,9 +51,13 @@ export const heldRoutes: ApiRoute[] = [
     path: '/held',
     group: 'Guard',
     role: 'viewer',
-    summary: 'Leavers whose subscriptions do not end until somebody approves, and what is at stake',
+    summary: 'Leavers whose subscriptions do not end until somebody approves, and what is at stake; or those who are exempt',
     query: z.strictObject({
       site: siteKey.optional(),
+      state: z
+        .enum(['held', 'exempt'])
+        .optional()
+        .describe('exempt: those whose leave an approver has rejected. held unless told.'),
       limit: z
         .string()
         .regex(/^[1-9]\d{0,4}$/)
@@ -70,19 +74,21 @@ export const heldRoutes: ApiRoute[] = [
           .object({ at: moment, why: z.string() })
           .nullable()
           .describe('When the guard began to hold, and which limit was passed.'),
-        monthlyCents: cents,
-        held: z.array(heldPerson).describe('Longest held first.'),
+        monthlyCents: cents.describe('Of everybody who is held, or of the exempt people who are listed.'),
+        held: z.array(heldPerson).describe('Those who are longest so first.'),
       }),
     ),
     async run({ query, parts }) {
       const site = oneSite(parts, query.site);
-      const [state, held] = await Promise.all([site.holds.state(), listHeld(site, Math.min(LISTED_MAX, query.limit ?? 200))]);
+      const exempt = query.state === 'exempt';
+      const most = Math.min(LISTED_MAX, query.limit ?? 200);
+      const [state, held] = await Promise.all([site.holds.state(), listHeld(site, most, query.state)]);
       const { trippedAtMs, why } = state;
       return {
         site: site.key,
-        total: state.held,
+        total: exempt ? state.exempt : state.held,
         tripped: trippedAtMs === undefined ? null : { at: momentOf(trippedAtMs), why: why ?? 'unknown' },
-        monthlyCents: state.heldCents,
+        monthlyCents: exempt ? held.reduce((sum, { monthlyCents }) => sum + monthlyCents, 0) : state.heldCents,
         held,
       };
     },

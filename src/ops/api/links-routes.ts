@@ -3,6 +3,7 @@
  * Refuses to know how people and customers are matched (survey floor).
  */
 import { z } from 'zod';
+import { tellTaken } from '../taken.ts';
 import { type ApiRoute, oneSite, route } from './route.ts';
 import { IDS_MAX, linkDecision, linkRow, shape, siteKey, siteOnly, tabular } from './shapes.ts';
 
@@ -15,7 +16,8 @@ export const linksRoutes: ApiRoute[] = [
     group: 'Survey and links',
     role: 'viewer',
     summary: 'Customers without a reference of ours, and the people they may be',
-    description: 'From the last survey and the directory, without a call to Maxio. The highest monthly revenue comes first.',
+    description:
+      'From the last survey and the directory, without a call to Maxio. The highest monthly revenue comes first. Holds names, so who has asked stands in the trail.',
     query: tabular,
     answer: shape('LinkPlan', z.object({ site: z.string(), rows: z.array(linkRow) })),
     table: ({ rows }, site) => ({
@@ -47,8 +49,10 @@ export const linksRoutes: ApiRoute[] = [
         row.state,
       ]),
     }),
-    async run({ query, parts }) {
+    async run({ query, operator, requestId, parts }) {
       const site = oneSite(parts, query.site);
+      // Names and addresses of customers whom no identity provider has ever sent.
+      await tellTaken(site, { what: 'link-plan', actor: operator.name, requestId, goesOn: false });
       return { site: site.key, rows: await site.links.plan() };
     },
   }),

@@ -24,6 +24,7 @@ const COMMON: Record<string, [status: number, when: string]> = {
   'role-missing': [403, 'the role of the token does not suffice'],
   'no-such-site': [404, 'there is no site of that key'],
   'redis-unavailable': [503, 'Redis does not answer'],
+  'too-slow': [503, 'the answer did not come in time'],
 };
 
 const ROLE_WORDS: Record<Role, string> = {

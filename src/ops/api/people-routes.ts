@@ -15,6 +15,15 @@ const subscription = z.object({
   endedBy: z.enum(['cancel', 'cancel_at_period_end', 'hold']).optional(),
 });
 
+/** What a leave and a loss have in common. */
+const decided = {
+  at: moment,
+  state: z.enum(['free', 'held', 'approved', 'exempt']),
+  why: z.string().nullable(),
+  by: z.string().nullable(),
+  decidedAt: moment.nullable(),
+};
+
 const person = shape(
   'Person',
   z.object({
@@ -31,21 +40,13 @@ const person = shape(
     would: forecast.nullable().describe('What would happen if the site were in enforce, or if the leave were approved.'),
     leave: z
       .object({
-        at: moment,
-        state: z.enum(['free', 'held', 'approved', 'exempt']),
-        why: z.string().nullable(),
-        by: z.string().nullable(),
-        decidedAt: moment.nullable(),
+        ...decided,
       })
       .nullable()
       .describe('When they left, and what was decided about it.'),
     loss: z
       .object({
-        at: moment,
-        state: z.enum(['free', 'held', 'approved', 'exempt']),
-        why: z.string().nullable(),
-        by: z.string().nullable(),
-        decidedAt: moment.nullable(),
+        ...decided,
         families: z.array(z.string()).describe('Product families of which a group has taken a product away.'),
         spared: z.array(z.string()).describe('Those whose loss is not acted on, by the word of an operator.'),
       })
@@ -112,6 +113,7 @@ export const peopleRoutes: ApiRoute[] = [
     }),
     todo: 'The query takes site and live=1.',
     answer: person,
+    logged: ({ id }) => ({ scimId: id }),
     errors: { 'not-found': [404, 'nobody is known under that name'], ambiguous: [409, 'several people fit'] },
     async run({ query, params, parts }) {
       const { site, record } = await findPerson(someSites(parts, query.site), params.idOrUserName ?? '');

@@ -1,6 +1,6 @@
 /**
  * Owns how the routes of the table come onto the server: who asks, whether their role suffices, the answer as JSON or as a table, and one line in the log
- * for every change with who made it. Refuses to know any route.
+ * for every request with who made it, before anything is given away. Refuses to know any route.
  */
 import { stringify } from 'csv-stringify/sync';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import type { NamedOperator } from '../../config.ts';
 import { mayAct, type Operator, type Role } from '../ops-auth.ts';
 import { OpsError, sendOpsError } from '../ops-error.ts';
 import { docsRoutes } from './docs-routes.ts';
-import type { ApiParts, ApiRoute, Table } from './route.ts';
+import type { ApiParts, ApiRoute, Outcome, Table } from './route.ts';
 import { ROUTES } from './table.ts';
 
 /** Registers the API under the prefix of its scope. */
@@ -24,8 +24,19 @@ export function registerApi(app: FastifyInstance, parts: ApiParts): void {
       url: route.path,
       handler: async (request, reply) => {
         const operator = askers.get(request) ?? parts.auth.operator(request);
-        checkRole(operator, route.role, parts.config.operators);
-        return await answer(route, { request, reply, operator, parts });
+        const who = { actor: operator.name, role: operator.role, method: request.method, route: route.path };
+        try {
+          checkRole(operator, route.role, parts.config.operators);
+          const outcome = await run(route, { request, operator, parts });
+          request.log.info({ ...outcome.logged, ...who }, route.method === 'GET' ? 'an operator looked' : 'an operator acted');
+          return outcome.table === undefined ? outcome.answer : sendTable(reply, outcome.table);
+        } catch (error) {
+          request.log.info(
+            { ...who, error: error instanceof OpsError ? error.body.error : 'failed' },
+            'an operator got no answer',
+          );
+          throw error;
+        }
       },
     });
   }
@@ -51,18 +62,14 @@ function isMediaType(error: unknown): boolean {
 
 interface Exchange {
   request: FastifyRequest;
-  reply: FastifyReply;
   operator: Operator;
   parts: ApiParts;
 }
 
-async function answer(route: ApiRoute, { request, reply, operator, parts }: Exchange): Promise<unknown> {
+async function run(route: ApiRoute, { request, operator, parts }: Exchange): Promise<Outcome> {
   const params = request.params as Record<string, string>;
   const { query, body, id: requestId } = request;
-  const outcome = await route.run({ query, body, params, operator, requestId, parts });
-  if (route.method !== 'GET')
-    request.log.info({ ...outcome.logged, actor: operator.name, role: operator.role, route: route.path }, 'an operator acted');
-  return outcome.table === undefined ? outcome.answer : sendTable(reply, outcome.table);
+  return await route.run({ query, body, params, operator, requestId, parts });
 }
 
 const ROLE_WORDS: Record<Role, string> = { viewer: 'a viewer', operator: 'an operator', approver: 'an approver' };
@@ -76,7 +83,7 @@ export function checkRole({ name, role }: Operator, needed: Role, operators: rea
     403,
     'role-missing',
     `This needs ${ROLE_WORDS[needed]}; ${name} is ${ROLE_WORDS[role]}.`,
-    `Whoever keeps OPS_TOKENS_FILE can give the role (it is read at the start of the service)${ask}.`,
+    `Whoever keeps OPS_TOKENS_FILE can give the role (every process reads it again within seconds)${ask}.`,
   );
 }
 

@@ -61,7 +61,7 @@ export interface RouteDefinition<Q extends z.ZodObject, B extends z.ZodObject, A
   answer: A;
   /** The answer as a table, when `format=csv` asks for it. */
   table?(answer: z.output<A>, site: string): Table;
-  /** Numbers of a change for the log: never a name. */
+  /** Numbers and our own ids for the log: never a name. */
   logged?(answer: z.output<A>): Record<string, number | string | boolean>;
   run(ask: Ask<z.output<Q>, z.output<B>>): Promise<z.output<A>>;
 }

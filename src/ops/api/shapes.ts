@@ -74,7 +74,7 @@ export const siteMode = shape(
   z.object({
     site: z.string(),
     mode: mode.nullable().describe('null before the first contact with Maxio.'),
-    by: z.string().nullable().describe('start, survey, or the name of an operator.'),
+    by: z.string().nullable().describe('start, survey, lost, restored, or the name of an operator.'),
     at: moment.nullable(),
     why: z.string().nullable(),
     before: mode.nullable().describe('The mode this one took the place of, to which a pause goes back.'),
@@ -141,6 +141,8 @@ export const heldPerson = shape(
       ),
     subscriptions: count.describe('Managed subscriptions that would end.'),
     monthlyCents: cents,
+    decidedBy: z.string().nullable().describe('Of those who are exempt: the operator who has rejected the leave.'),
+    decidedAt: moment.nullable(),
     requestId: z.string().describe('The request of the identity provider that asked for it.'),
   }),
 );

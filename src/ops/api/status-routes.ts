@@ -15,7 +15,7 @@ const siteStatus = shape(
   z.object({
     key: z.string(),
     mode: mode.describe('paused also before the first contact with Maxio; `paused` says why.'),
-    modeBy: z.string().nullable().describe('start, survey, or the name of an operator.'),
+    modeBy: z.string().nullable().describe('start, survey, lost, restored, or the name of an operator.'),
     modeSince: moment.nullable(),
     modeWhy: z.string().nullable(),
     test: z.boolean().nullable().describe('Whether Maxio calls it a test site; null before the first contact.'),
@@ -23,6 +23,9 @@ const siteStatus = shape(
     budget: z.object({ limit: count, used: count, windowSeconds: count }),
     pending: count,
     oldestPendingSeconds: count,
+    pendingForSeconds: count
+      .nullable()
+      .describe('About how long it takes until nobody is pending, by the call budget; null while nothing is written at Maxio.'),
     urgent: count.describe('People who should stop being billed and still may be; part of pending.'),
     oldestUrgentSeconds: count,
     parked: count,
@@ -47,7 +50,11 @@ const siteStatus = shape(
       activeMonthlyCents: z.int(),
     }),
     survey: z.object({ state: z.string(), detail: z.string() }),
-    drift: z.object({ state: z.string(), at: moment.nullable(), counts: z.record(z.string(), count) }),
+    drift: z.object({
+      state: z.string(),
+      at: moment.nullable(),
+      counts: z.record(z.string(), count).describe('By kind, without the differences of exempt people.'),
+    }),
     recovery: z
       .enum(RECOVERIES)
       .nullable()

@@ -6,7 +6,7 @@
 import { type Filter as ParsedFilter, parse } from 'scim2-parse-filter';
 import { readBoolean } from '../dialect.ts';
 import { echo, invalidFilter } from '../error.ts';
-import { foldUserName } from '../fold.ts';
+import { foldText } from '../fold.ts';
 import { isUnsafeName } from '../json.ts';
 import { type Attribute, findSubAttribute, type ResourceType } from '../schema.ts';
 import { type Target, targetOf } from '../target.ts';
@@ -28,7 +28,7 @@ const PARTIAL = new Set<Comparison>(['co', 'sw', 'ew']);
 
 /** Compiles a filter over resources. Throws ScimError 400 invalidFilter. */
 export function compileFilter(text: string, type: ResourceType): Filter {
-  return compile(text, { kind: 'resource', type });
+  return folded(compile(text, { kind: 'resource', type }));
 }
 
 /**
@@ -42,13 +42,30 @@ export function compileFilters(text: string, types: readonly ResourceType[]): Fi
   const filters = types.map((type, at) => compile(text, { kind: 'resource', type, foreign: foreign[at] ?? new Set() }));
   const [first, ...others] = foreign;
   const unknown = [...(first ?? [])].find((name) => others.every((names) => names.has(name)));
-  if (unknown === undefined) return filters;
+  if (unknown === undefined) return filters.map(folded);
   throw invalidFilter(`The filter names ${echo(unknown)}, which is no attribute of any resource here.`);
 }
 
 /** Compiles what stands between the brackets of a value path; names are sub-attributes of `definition`. Throws ScimError 400. */
 export function compileElementFilter(text: string, definition: Attribute | undefined): Filter {
-  return compile(text, { kind: 'element', definition });
+  return folded(compile(text, { kind: 'element', definition }));
+}
+
+/** Folds the values last: that is most of the work, and a filter that is refused shall not cost it. */
+function folded(filter: Filter): Filter {
+  switch (filter.op) {
+    case 'and':
+    case 'or':
+      return { op: filter.op, filters: filter.filters.map(folded) };
+    case 'not':
+      return { op: 'not', filter: folded(filter.filter) };
+    case 'element':
+      return { ...filter, filter: folded(filter.filter) };
+    case 'pr':
+      return filter;
+    default:
+      return filter.kind === 'folded' && typeof filter.value === 'string' ? { ...filter, value: foldText(filter.value) } : filter;
+  }
 }
 
 function compile(text: string, scope: Scope): Filter {
@@ -157,7 +174,7 @@ function compare(op: Comparison, target: Target, literal: Literal): Filter {
   if (definition.type === 'binary' && ORDERED.has(op))
     throw invalidFilter(`${definition.name} is binary and has no order; use eq.`);
   const kind: ComparisonKind = definition.caseExact || definition.type === 'binary' ? 'exact' : 'folded';
-  return { op, steps, kind, value: kind === 'folded' ? foldUserName(written) : written, written };
+  return { op, steps, kind, value: written, written };
 }
 
 function unknownComparison(op: Comparison, steps: Steps, literal: Literal): Filter {

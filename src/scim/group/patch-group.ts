@@ -24,30 +24,30 @@ export interface PatchedGroup {
   bringing: (id: string) => string;
 }
 
-/** Ten filters over the largest group, or thousands over a usual one; both clients name members by their ids, which compares nothing. */
-const COMPARISONS_MAX = 500_000;
 const MEMBERS_PATH = /^(?:urn:ietf:params:scim:schemas:core:2\.0:Group[:.])?members(?=$|[.[])/i;
 
 /**
  * Applies a PatchOp body; `current` is never changed. Throws ScimError 400 (its detail names the operation), and 413 for more than 1,000 operations
- * or too many comparisons.
+ * or too much to compare: a few filters over the largest group, or hundreds over a usual one. Both clients name members by their ids, which compares nothing.
  * @param present the members as they are shown, where a first attempt has asked for them
  */
 export function applyGroupPatch(
   current: GroupAttributes,
   body: JsonObject,
-  own: { id: string; present?: readonly JsonObject[] },
+  own: { id: string; present?: readonly JsonObject[]; effort?: Effort },
 ): PatchedGroup {
   const draft: JsonObject = structuredClone(current);
-  const effort = new Effort(COMPARISONS_MAX);
+  const { effort = new Effort() } = own;
   const members = new MemberChanges(own.present, effort);
   let total = 0;
   eachOperation(body, (operation) => {
     total += 1;
     members.begin(total);
     for (const part of partsOf(operation)) {
-      if (isAboutMembers(part.path)) members.apply(part, parsePath(part.path, [], GROUP));
-      else applyOperation(draft, part, { id: own.id, type: GROUP, effort });
+      if (isAboutMembers(part.path)) {
+        effort.path(part.path);
+        members.apply(part, parsePath(part.path, [], GROUP));
+      } else applyOperation(draft, part, { id: own.id, type: GROUP, effort });
     }
   });
   return {
@@ -105,7 +105,7 @@ class MemberChanges {
     if (op !== 'remove' && value === undefined) throw invalidValue(`${op} needs a value. To remove members use remove.`);
     if (path.filter !== undefined) this.#chosen(op, path.filter, value);
     else if (op === 'add') this.#join(readMembers(value ?? null));
-    else if (op === 'replace' || value === undefined || value === null || value === '') this.#become(readMembers(value ?? null));
+    else if (op === 'replace' || value === undefined) this.#become(readMembers(value ?? null));
     else this.#leave(readMembers(value, true));
     if (this.#add.size > MEMBERS_SENT_MAX) throw invalidValue(`A request may name ${MEMBERS_SENT_MAX} members. Split it.`);
   }
@@ -147,7 +147,8 @@ class MemberChanges {
     if (named === undefined && ids.length === 0 && !this.needsPresent) {
       throw new ScimError(400, 'No member matches the filter of the path.', 'noTarget');
     }
-    if (op === 'replace') this.#leave(ids.filter((id) => !instead.includes(id)));
+    const staying = new Set(instead);
+    if (op === 'replace') this.#leave(ids.filter((id) => !staying.has(id)));
     this.#join(instead);
   }
 
@@ -156,11 +157,11 @@ class MemberChanges {
       this.needsPresent = true;
       return [];
     }
-    this.#effort.spend(this.#present.length + this.#add.size, filter);
+    this.#effort.values(this.#present.length + this.#add.size);
     const here = this.#replace ? [] : this.#present.filter(({ value }) => !this.#remove.has(String(value)));
     const known = new Set(here.map(({ value }) => value));
     const joined = [...this.#add.keys()].filter((id) => !known.has(id)).map((id): JsonObject => ({ value: id, type: 'User' }));
-    return [...here, ...joined].filter((member) => matches(filter, member)).map(({ value }) => String(value));
+    return [...here, ...joined].filter((member) => matches(filter, member, this.#effort.folds)).map(({ value }) => String(value));
   }
 }
 

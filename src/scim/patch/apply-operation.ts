@@ -39,7 +39,7 @@ const PATH_LIKE = /^[A-Za-z$_][\w$-]*(?:[.[]|$)/;
 export function applyOperation(draft: JsonObject, operation: Operation, own: Own): void {
   const { op, path, value } = operation;
   if (path !== undefined) {
-    applyAt(draft, op, parsePath(path, urnsFor(draft, path, value, own.type), own.type), value, own);
+    applyAt(draft, op, pathIn(draft, path, value, own), value, own);
     return;
   }
   if (op === 'remove') throw new ScimError(400, 'remove needs a path. Name the attribute to remove.', 'noTarget');
@@ -52,7 +52,7 @@ function applyEach(draft: JsonObject, op: OperationKind, value: JsonObject, own:
   for (const [key, inner] of Object.entries(value)) {
     if (hasUnsafeSegment(key.split('[', 1)[0] ?? '')) throw invalidPath(`The attribute name ${echo(key)} is not allowed.`);
     if (key.toLowerCase() === 'id' && inner === own.id) continue;
-    if (isPathLike(key)) applyAt(draft, op, parsePath(key, urnsFor(draft, key, inner, own.type), own.type), inner, own);
+    if (isPathLike(key)) applyAt(draft, op, pathIn(draft, key, inner, own), inner, own);
     // Not a path: an attribute we know nothing about, kept as POST and PUT keep it.
     else setOrDelete(draft, key, readValue(inner, undefined, echo(key)));
   }
@@ -62,13 +62,28 @@ function isPathLike(key: string): boolean {
   return isUri(key) || PATH_LIKE.test(key);
 }
 
+function pathIn(draft: JsonObject, path: string, value: Json | undefined, { type, effort }: Own): PatchPath {
+  effort.path(path);
+  // Only a path that names a schema itself needs to know which others there are.
+  if (!isUri(path.trim())) return parsePath(path, [], type);
+  effort.resource(draft);
+  return parsePath(path, urnsFor(draft, path, value, type), type);
+}
+
 /** Lists the URNs that may stand in a path: those with values here, and the whole path when an object is to go under a new one. */
 function urnsFor(draft: JsonObject, path: string, value: Json | undefined, type: ResourceType): string[] {
-  const present = Object.keys(draft).filter((key) => isUri(key) && isObject(draft[key]));
+  const text = path.trim().toLowerCase();
+  const present = Object.keys(draft).filter((key) => isSchemaIn(text, key) && isUri(key) && isObject(draft[key]));
   if (!isUri(path) || !isObject(value) || path.includes('[')) return present;
   const plain = resolveName(path, present, type);
   const isBelowKnown = plain !== undefined && (isKnownSchema(plain.urn, type) || present.includes(plain.urn));
   return isBelowKnown ? present : [...present, path];
+}
+
+/** Tells whether a path may be one of an attribute of this schema. */
+function isSchemaIn(path: string, urn: string): boolean {
+  const next = path[urn.length];
+  return (next === undefined || next === ':' || next === '.' || next === '[') && path.startsWith(urn.toLowerCase());
 }
 
 function applyAt(draft: JsonObject, op: OperationKind, path: PatchPath, value: Json | undefined, own: Own): void {
@@ -126,13 +141,13 @@ function applyToAttribute(
   { effort }: Own,
 ): void {
   const { definition, filter } = path;
+  if (definition === undefined) effort.through(container);
   const key = definition === undefined ? (findKey(container, attribute) ?? attribute) : attribute;
   const existing = ownValue(container, key);
   if (op === 'remove') refuseRemoval(path, attribute);
   // A replace of the whole looks at nothing that is there.
-  if (Array.isArray(existing) && (filter !== undefined || op !== 'replace'))
-    effort.spend(existing.length, filter ?? (Array.isArray(value) ? value.length : 1));
-  setOrDelete(container, key, changed(existing, op, path, value));
+  if (filter !== undefined || path.sub !== undefined || op !== 'replace') effort.through(existing);
+  setOrDelete(container, key, changed(existing, op, path, value, effort));
   if (definition?.required === true && ownValue(container, key) === undefined) {
     throw invalidValue(`${definition.name} cannot be empty. Map an attribute that always has a value.`);
   }
@@ -146,29 +161,42 @@ function refuseRemoval({ definition }: PatchPath, attribute: string): void {
 }
 
 /** Works out the new value of an attribute; undefined means unassigned. */
-function changed(existing: Json | undefined, op: OperationKind, path: PatchPath, value: Json | undefined): Json | undefined {
+function changed(
+  existing: Json | undefined,
+  op: OperationKind,
+  path: PatchPath,
+  value: Json | undefined,
+  effort: Effort,
+): Json | undefined {
   const { definition, filter, sub } = path;
   const label = definition?.name ?? 'The attribute';
   if (definition?.multiValued === true || (definition === undefined && (Array.isArray(existing) || filter !== undefined))) {
-    const list = patchList(Array.isArray(existing) ? existing : existing === undefined ? [] : [existing], op, path, value);
+    const present = Array.isArray(existing) ? existing : existing === undefined ? [] : [existing];
+    const list = patchList(present, op, path, value, effort);
     return list.length === 0 ? undefined : list;
   }
-  if (filter !== undefined) return changedWhere(existing, op, path, value);
+  if (filter !== undefined) return changedWhere(existing, op, path, value, effort);
   if (sub !== undefined) return changedPart(existing, op, path, sub, value);
   if (op === 'remove') return undefined;
   if (definition?.type === 'complex' || (isObject(existing) && isObject(value)))
-    return mergeComplex(existing, definition, value ?? null);
+    return mergeComplex(existing, definition, value ?? null, effort);
   return readValue(value ?? null, definition, label);
 }
 
 /** Changes a single complex value only if it fulfils the filter; a missing one is created, as for an element of a list. */
-function changedWhere(existing: Json | undefined, op: OperationKind, path: PatchPath, value: Json | undefined): Json | undefined {
+function changedWhere(
+  existing: Json | undefined,
+  op: OperationKind,
+  path: PatchPath,
+  value: Json | undefined,
+  effort: Effort,
+): Json | undefined {
   const { definition, filter, sub } = path;
-  const isChosen = isObject(existing) && filter !== undefined && matches(filter, existing);
+  const isChosen = isObject(existing) && filter !== undefined && matches(filter, existing, effort.folds);
   if (!isChosen && (op === 'remove' || isUnassigned(value))) return existing;
   const base = isChosen || filter === undefined ? existing : elementFrom(filter);
   if (sub !== undefined) return changedPart(base, op, path, sub, value);
-  return op === 'remove' ? undefined : mergeComplex(base, definition, asElement(value ?? null, definition));
+  return op === 'remove' ? undefined : mergeComplex(base, definition, asElement(value ?? null, definition), effort);
 }
 
 function changedPart(

@@ -53,9 +53,18 @@ export function checkLeaks({ evidence }: Context): Finding[] {
   return found;
 }
 
-/** I12: nobody is left pending, and nobody is parked: no fault of the bench gives a rule a reason to park. */
+/**
+ * I12: every fault ends, the work comes to rest, nobody is left pending, and nobody is parked: no fault of the bench gives a rule a reason to park.
+ * Whoever is pending is the reason why there is no rest; without anybody, that there is none is a finding of its own.
+ */
 export function checkQuiet({ evidence, people, named }: Context): Finding[] {
-  const found: Finding[] = [];
+  const found: Finding[] = evidence.unmended.map((what) => ({
+    invariant: 'I12',
+    evidence: `a fault did not mend itself: ${what}`,
+  }));
+  if (!evidence.quiet.reached && !evidence.people.some(({ dirty }) => dirty)) {
+    found.push({ invariant: 'I12', evidence: `nobody is pending, and there is no rest: ${evidence.quiet.why ?? 'no reason'}` });
+  }
   const numbers = new Map([...people.values()].flatMap(({ ids, person }) => ids.map((id) => [id, person] as const)));
   for (const { id, dirty, parked, parkedFor } of evidence.people) {
     const person = numbers.get(id);

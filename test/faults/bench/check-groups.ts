@@ -2,6 +2,7 @@
  * Owns the part of the checker about groups: that memberships and names are as they were answered, what each person should be subscribed to by them, and
  * whether a loss on record covers an ending. Reads the rules by itself, so that no mistake of the service is repeated here. Pure.
  */
+import type { AuditEntry } from '../../../src/directory/audit.ts';
 import type { Context, Finding } from './check-context.ts';
 import type { Evidence } from './evidence.ts';
 import type { MaxioCall } from './maxio-calls.ts';
@@ -66,16 +67,26 @@ export function isLoss({ evidence }: Context, timeline: Timeline, { entry, subsc
   const product = subscriptions.find(({ id }) => id === subscriptionId)?.product.handle;
   const family = product === undefined ? undefined : familyOf(evidence, product);
   if (groups === undefined || family === undefined) return false;
+  // A call on its way when the product is given back was granted before.
+  const fromMs = entry.arrivedMs - settings.sendGraceMs - settings.slackMs;
   let dueMs = Number.POSITIVE_INFINITY;
   for (const { user, atMs, entry: told } of evidence.audit) {
     if (atMs > entry.arrivedMs) break;
     if (!timeline.ids.includes(user)) continue;
-    if (told.what === 'groups' && includes(told.gives, family)) dueMs = Number.POSITIVE_INFINITY;
-    if (told.what === 'groups' && includes(told.lost, family)) dueMs = atMs + groups.graceMs;
-    if (told.what === 'held-loss' || told.what === 'reject-leave') dueMs = Number.POSITIVE_INFINITY;
-    if (told.what === 'approve-leave') dueMs = atMs;
+    const next = dueAfter(told, family, atMs, groups.graceMs);
+    if (next === undefined) continue;
+    if (dueMs <= atMs + settings.slackMs && atMs >= fromMs) return true;
+    dueMs = next;
   }
   return entry.arrivedMs + settings.slackMs >= dueMs;
+}
+
+/** From when on a loss may be acted on, after this entry; `undefined` when it does not matter for that. */
+function dueAfter(told: AuditEntry, family: string, atMs: number, graceMs: number): number | undefined {
+  if (told.what === 'groups' && includes(told.lost, family)) return atMs + graceMs;
+  if (told.what === 'groups' && includes(told.gives, family)) return Number.POSITIVE_INFINITY;
+  if (told.what === 'held-loss' || told.what === 'reject-leave') return Number.POSITIVE_INFINITY;
+  return told.what === 'approve-leave' ? atMs : undefined;
 }
 
 function includes(list: unknown, one: string): boolean {

@@ -59,6 +59,8 @@ export interface Gathered {
   cluster: Cluster;
   driver: Driver;
   quiet: Evidence['quiet'];
+  /** Default none. */
+  unmended?: string[];
   /** As sampled under load. */
   bells: Bell[];
   foreign: { customers: CustomerJson[]; subscriptions: SubscriptionJson[] };
@@ -68,7 +70,8 @@ export interface Gathered {
 }
 
 /** Gathers everything the checker wants to see. */
-export async function collect({ cluster, driver, quiet, bells, foreign, settings, groupGraceMs }: Gathered): Promise<Evidence> {
+export async function collect(gathered: Gathered): Promise<Evidence> {
+  const { cluster, driver, quiet, unmended = [], bells, foreign, settings, groupGraceMs } = gathered;
   const { state } = cluster.sandbox;
   const { texts: jobs } = await readBells(cluster);
   const keys = await cluster.commands.keys('*');
@@ -92,6 +95,7 @@ export async function collect({ cluster, driver, quiet, bells, foreign, settings
     ],
     processes: cluster.processes.map((each) => figuresOf(each.name, each.output, each.figures())),
     foreign,
+    unmended,
     quiet,
   };
 }

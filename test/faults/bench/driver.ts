@@ -31,6 +31,8 @@ export interface DriverOptions {
   /** Whether people join and leave groups, and groups get other names. */
   groups?: boolean;
   replicas: { name: string; url: string }[];
+  /** As long as this is true, people go on after their steps, at a slower pace. */
+  goOn?: () => boolean;
   /** Told after every answered or given-up step, with how many there were. */
   onStep?: (steps: number) => void;
   /** Stands between the driver and the service, for planted bugs. */
@@ -142,11 +144,12 @@ export class Driver {
   }
 
   async #live(person: Belief): Promise<void> {
-    for (let step = 0; step < this.#options.steps; step += 1) {
+    const { steps, goOn, onStep } = this.#options;
+    for (let step = 0; step < steps || goOn?.() === true; step += 1) {
       await this.#take(person);
       this.#steps += 1;
-      this.#options.onStep?.(this.#steps);
-      await sleep(person.random.between(0, 250));
+      onStep?.(this.#steps);
+      await sleep(step < steps ? person.random.between(0, 250) : person.random.between(200, 800));
     }
   }
 

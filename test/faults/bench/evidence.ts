@@ -145,6 +145,8 @@ export interface Evidence {
   processes: ProcessFigures[];
   /** What the facade does not manage, as it was planted. */
   foreign: { customers: CustomerJson[]; subscriptions: SubscriptionJson[] };
+  /** Faults that were to end by themselves and did not, each with what was waited for in vain. */
+  unmended: string[];
   /** How long work was waited for after the last fault had ended, whether it came to its end, and otherwise why nobody waited any longer. */
   quiet: { reached: boolean; waitedMs: number; why?: string };
 }

@@ -10,7 +10,9 @@ import { until } from '../../support/until.ts';
 import { type Cluster, PREFIX } from './cluster.ts';
 import type { Random } from './random.ts';
 
-type FaultKind = (cluster: Cluster, random: Random) => Promise<void>;
+/** Tells whether the service has met with what was put in its way; there are faults that wait for a call or a commit that may never come. */
+type Met = () => boolean;
+type FaultKind = (cluster: Cluster, random: Random) => Promise<Met | boolean | undefined>;
 
 const POINTS: FailpointName[] = [
   'after_commit',
@@ -42,16 +44,27 @@ async function asBefore(victim: ServiceProcess): Promise<void> {
 }
 
 function atMaxio(describe: (random: Random) => Fault): FaultKind {
-  return async ({ sandbox }, random) => {
-    sandbox.state.setFault(describe(random));
+  return async ({ sandbox: { state } }, random) => {
+    const armed = state.setFault(describe(random));
+    return () => state.faults().some(({ id, hits }) => id === armed && hits > 0);
   };
+}
+
+function cutReplies({ proxy }: Cluster, script: keyof typeof SCRIPTS, times: number): Met {
+  const before = proxy.cuts;
+  proxy.cutBeforeReply(SCRIPTS[script], times);
+  return () => proxy.cuts > before;
 }
 
 const WRITES = ['POST', 'PUT', 'DELETE'] as const;
 
 const KINDS = {
-  'kill-api': async ({ apis }, random) => await killAndRestart([random.pick(apis)], random.between(0, 500)),
-  'kill-worker': async ({ workers }, random) => await killAndRestart([random.pick(workers)], random.between(0, 500)),
+  'kill-api': async ({ apis }, random) => {
+    await killAndRestart([random.pick(apis)], random.between(0, 500));
+  },
+  'kill-worker': async ({ workers }, random) => {
+    await killAndRestart([random.pick(workers)], random.between(0, 500));
+  },
   'kill-redis': async ({ redis }, random) => {
     await redis.kill();
     await sleep(random.between(100, 1_500));
@@ -69,10 +82,16 @@ const KINDS = {
     const victim = random.pick(AT_API.has(point) ? apis : workers);
     await victim.end('SIGTERM');
     victim.start({ FAILPOINT: `${point}:kill:${random.between(1, 6)}` });
-    // It may never come to the point; then it ends by our hand.
-    await victim.ended(4_000).catch(() => victim.end('SIGKILL'));
+    // It may be there before it is ready, and it may never come to the point; then it ends by our hand.
+    await victim.ready().catch(() => undefined);
+    const met = await victim.ended(4_000).then(
+      () => true,
+      () => false,
+    );
+    await victim.end('SIGKILL');
     victim.start();
     await victim.ready();
+    return met;
   },
   /** Longer than a lease, so that another worker takes over and the first one wakes up beside it. */
   'stop-worker': async ({ workers }, random) => {
@@ -92,10 +111,9 @@ const KINDS = {
     await sleep(random.between(300, 3_500));
     redis.thaw();
   },
-  'cut-replies': async ({ proxy }, random) => {
-    const script = random.pick(Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[]);
-    proxy.cutBeforeReply(SCRIPTS[script], random.between(1, 4));
-  },
+  'cut-replies': async (cluster, random) =>
+    cutReplies(cluster, random.pick(Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[]), random.between(1, 4)),
+  'cut-commits': async (cluster, random) => cutReplies(cluster, 'commit', random.between(2, 4)),
   'slow-redis': async ({ proxy }, random) => {
     proxy.delay(random.between(20, 400));
     await sleep(random.between(500, 2_000));
@@ -154,38 +172,87 @@ const KINDS = {
 export type FaultName = keyof typeof KINDS;
 export const FAULT_NAMES = Object.keys(KINDS) as FaultName[];
 
-/** What no answer shows can be found by the next look for drift only, so these are played only when they are named. */
-const NAMED_ONLY: ReadonlySet<FaultName> = new Set(['maxio-pretends']);
+/**
+ * Played only when they are named: what no answer shows can be found by the next look for drift only, and the replies of commits are among those that are
+ * cut anyhow.
+ */
+const NAMED_ONLY: ReadonlySet<FaultName> = new Set(['maxio-pretends', 'cut-commits']);
 export const ORDINARY_FAULTS = FAULT_NAMES.filter((name) => !NAMED_ONLY.has(name));
+
+/** A fault that was let happen. */
+export interface Struck {
+  name: FaultName;
+  /** From its beginning to its end; of what lies in wait, only how long it took to put it there. */
+  lastedMs: number;
+  met: boolean;
+}
+
+/** So often is a fault let happen that nobody meets with, where it has to be met. */
+const TRIES_MAX = 3;
+const MET_WITHIN_MS = 30_000;
 
 /** Two faults about processes at once would undo each other: whoever restarts waits for whoever has stopped. */
 export class Faults {
   readonly #cluster: Cluster;
   #processes: Promise<void> = Promise.resolve();
   readonly #started: Promise<void>[] = [];
+  /** What lies in wait, each with the look whether it was met with. */
+  readonly #inWait = new Map<Struck, Met>();
   /** What has happened, in order, for the report. */
-  readonly story: string[] = [];
+  readonly struck: Struck[] = [];
+  /** What was to mend itself and did not. */
+  readonly unmended: string[] = [];
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
   }
 
-  /** Lets one fault happen; it runs beside the load. */
-  strike(name: FaultName, random: Random): void {
+  /** Lets one fault happen; it runs beside the load. @returns when it is over or, what lies in wait, in place */
+  async strike(name: FaultName, random: Random): Promise<Struck> {
+    const struck: Struck = { name, lastedMs: 0, met: false };
     const happen = async (): Promise<void> => {
-      this.story.push(name);
-      await KINDS[name](this.#cluster, random);
+      this.struck.push(struck);
+      const beganMs = performance.now();
+      try {
+        const met = (await KINDS[name](this.#cluster, random)) ?? true;
+        if (typeof met === 'boolean') struck.met = met;
+        else this.#inWait.set(struck, () => (struck.met ||= met()));
+      } catch (error) {
+        this.unmended.push(`${name}: ${wordsOf(error)}`);
+      }
+      struck.lastedMs = performance.now() - beganMs;
     };
     const done = name.startsWith('maxio-') ? happen() : this.#processes.then(happen);
-    if (!name.startsWith('maxio-')) this.#processes = done.catch(() => undefined);
+    if (!name.startsWith('maxio-')) this.#processes = done;
     this.#started.push(done);
+    await done;
+    return struck;
+  }
+
+  /** Lets each of these happen, one after the other, each until it was met with; there must be load as long as this takes. */
+  async inTurn(names: readonly FaultName[], random: Random): Promise<void> {
+    for (const name of names) {
+      for (let tries = 1, met = false; tries <= TRIES_MAX && !met; tries += 1) {
+        const struck = await this.strike(name, random.fork(`${name} ${tries}`));
+        const look = this.#inWait.get(struck);
+        met =
+          look === undefined
+            ? struck.met
+            : await until(`${name} is met with`, look, { timeoutMs: MET_WITHIN_MS }).catch(() => false);
+      }
+    }
   }
 
   /** Waits for all faults to have mended themselves, then mends what is left. */
   async over(): Promise<void> {
-    const ends = await Promise.allSettled(this.#started);
+    await Promise.all(this.#started);
+    for (const look of this.#inWait.values()) look();
     await this.#cluster.heal();
-    for (const end of ends) if (end.status === 'rejected') this.story.push(`a fault did not mend itself: ${String(end.reason)}`);
     await until('all processes run', () => this.#cluster.processes.every(({ running }) => running));
   }
+}
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${wordsOf(error.cause)})`;
 }

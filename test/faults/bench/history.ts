@@ -14,7 +14,7 @@ import { Cluster, PREFIX } from './cluster.ts';
 import { collect, readBells } from './collect.ts';
 import { type Dialect, Driver, personNumber } from './driver.ts';
 import type { Evidence, Settings, Violation } from './evidence.ts';
-import { type FaultName, Faults, ORDINARY_FAULTS } from './fault-kinds.ts';
+import { type FaultName, Faults, ORDINARY_FAULTS, type Struck } from './fault-kinds.ts';
 import { GROUP_PRODUCTS, RULES } from './group-life.ts';
 import { waitForQuiet } from './quiet.ts';
 import { Random } from './random.ts';
@@ -27,6 +27,8 @@ export interface HistoryOptions {
   steps?: number;
   /** At most so many faults. */
   faultsMax?: number;
+  /** Every one of the kinds, one after the other, each until it was met with, and load for as long as that takes; default chosen by chance. */
+  each?: boolean;
   /** Whether groups give products; default in one of three histories. */
   groups?: boolean;
 }
@@ -37,6 +39,7 @@ export interface HistoryResult {
   evidence: Evidence;
   /** What it was: settings and faults in words. */
   story: string[];
+  faults: Struck[];
   tookMs: number;
 }
 
@@ -85,7 +88,7 @@ function planHistory(
 /** Runs one history from start to verdict. */
 export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   const startedMs = performance.now();
-  const { seed, kinds = ORDINARY_FAULTS, people = 12, steps = 8, faultsMax = 4 } = options;
+  const { seed, kinds = ORDINARY_FAULTS, people = 12, steps = 8, faultsMax = 4, each = false } = options;
   const random = new Random(seed);
   const size = { people, steps, faultsMax, ...(options.groups === undefined ? {} : { groups: options.groups }) };
   const plan = planHistory(random.fork('plan'), size, kinds);
@@ -94,7 +97,9 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
   try {
     const foreign = plantCustomers(cluster, plan);
     const faults = new Faults(cluster);
-    const pending = [...plan.faults];
+    const pending = each ? [] : [...plan.faults];
+    let turns: Promise<void> | undefined;
+    let hasTurns = each;
     const driver = new Driver({
       random: random.fork('load'),
       dialect: plan.dialect,
@@ -102,27 +107,35 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
       steps,
       groups: plan.groups,
       replicas: cluster.apis,
+      goOn: () => hasTurns,
       onStep: (step) => {
+        if (each) {
+          turns ??= faults.inTurn(random.fork('order').shuffled(kinds), random.fork('turns')).finally(() => {
+            hasTurns = false;
+          });
+        }
         while (pending[0] !== undefined && pending[0].atStep <= step) {
           const { name, atStep } = pending.shift() ?? pending[0];
-          faults.strike(name, random.fork(`${name} ${atStep}`));
+          void faults.strike(name, random.fork(`${name} ${atStep}`));
         }
       },
     });
     const desk = plan.guard ? new Desk(cluster, random.fork('operators')) : undefined;
     await driver.run();
+    await turns;
     const { bells } = await readBells(cluster).catch(() => ({ bells: [] }));
     await faults.over();
     await desk?.close();
     const quiet = await waitForQuiet(cluster);
     await driver.readAll();
     const grace = plan.groups ? { groupGraceMs: GROUP_GRACE_SECONDS * 1_000 } : {};
-    const evidence = await collect({ cluster, driver, quiet, bells, foreign, settings: plan.settings, ...grace });
+    const { unmended, struck } = faults;
+    const evidence = await collect({ cluster, driver, quiet, unmended, bells, foreign, settings: plan.settings, ...grace });
     const story = [
       `${plan.dialect}${plan.groups ? ', groups' : ''}${plan.guard ? ', guarded' : ''}${plan.settings.callsPerWindow ? ', tight budget' : ''}, ${plan.settings.policy}`,
-      ...faults.story,
+      ...struck.map(({ name }) => name),
     ];
-    return { seed, violations: check(evidence), evidence, story, tookMs: performance.now() - startedMs };
+    return { seed, violations: check(evidence), evidence, story, faults: struck, tookMs: performance.now() - startedMs };
   } finally {
     await cluster.close();
     rmSync(folder, { recursive: true, force: true });

@@ -47,6 +47,22 @@ function deleteCall(evidence: Evidence): void {
   );
 }
 
+/** A group has taken the product away for long enough, and gives it back so long before the call that ends it arrives. */
+export function cancelAfterGift(evidence: Evidence, user: string, agoMs: number): void {
+  deleteCall(evidence);
+  const arrivedMs = evidence.ledger.at(-1)?.arrivedMs ?? 0;
+  const { generation } = activePerson(evidence);
+  const told = [
+    { atMs: arrivedMs - 30_000, lost: ['plans'] },
+    { atMs: arrivedMs - agoMs, gives: ['plans'] },
+  ];
+  for (const { atMs, ...words } of told) {
+    evidence.auditSeq += 1;
+    const entry = { kind: 'scim' as const, what: 'groups', ...words, requestId: 'r' };
+    evidence.audit.push({ seq: evidence.auditSeq, atMs, user, generation, entry });
+  }
+}
+
 export const IN_GROUPS: PlantedInGroups[] = [
   {
     invariant: 'I8',
@@ -88,6 +104,14 @@ export const IN_GROUPS: PlantedInGroups[] = [
       const path = '/subscriptions.json';
       evidence.ledger.push(call(evidence, { method: 'POST', path, template: path, body: { subscription }, applied: false }));
       evidence.subscriptions.push({ ...theirs, id: 1, reference, product: { ...theirs.product, handle: 'extra' } });
+      return groups;
+    },
+  },
+  {
+    invariant: 'I3',
+    bug: 'somebody is canceled for a group that has given the product back',
+    plant: (evidence, groups, user) => {
+      cancelAfterGift(evidence, user, evidence.settings.sendGraceMs + 2 * evidence.settings.slackMs);
       return groups;
     },
   },

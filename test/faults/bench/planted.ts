@@ -95,9 +95,14 @@ export const IN_EVIDENCE: PlantedInEvidence[] = [
     invariant: 'I5',
     bug: 'a limiter of fixed windows lets twice as many through at the edge',
     plant: (evidence) => {
-      const { callsPerWindow } = evidence.settings;
+      const { callsPerWindow, windowMs } = evidence.settings;
       const read = call(evidence, { method: 'GET', path: '/site.json', template: '/site.json' });
-      for (let i = 0; i <= callsPerWindow; i += 1) evidence.ledger.push({ ...read, seq: read.seq + i });
+      // The window that ends there begins after every other call, so neither of the two holds too many.
+      const edgeMs = (Math.ceil(read.arrivedMs / windowMs) + 1) * windowMs;
+      for (let i = 0; i < 2 * callsPerWindow; i += 1) {
+        const atMs = edgeMs + (i < callsPerWindow ? -1 : 0);
+        evidence.ledger.push({ ...read, seq: read.seq + i, arrivedMs: atMs, finishedMs: atMs });
+      }
     },
   },
   {
@@ -176,6 +181,20 @@ export const IN_EVIDENCE: PlantedInEvidence[] = [
     bug: 'somebody is forgotten by the sweep',
     plant: (evidence) => {
       activePerson(evidence).dirty = true;
+    },
+  },
+  {
+    invariant: 'I12',
+    bug: 'nobody is pending, and the work never comes to rest',
+    plant: (evidence) => {
+      evidence.quiet = { reached: false, waitedMs: 600_000, why: 'work that goes on and on' };
+    },
+  },
+  {
+    invariant: 'I12',
+    bug: 'a process does not come back after a fault',
+    plant: (evidence) => {
+      evidence.unmended.push('kill-worker: waited in vain: worker-1 answers /readyz with 200');
     },
   },
   {

@@ -42,6 +42,12 @@ export class Random {
     return chosen;
   }
 
+  /** The same in another order. */
+  shuffled<T>(list: readonly T[]): T[] {
+    const order = list.map((each) => ({ each, at: this.next() }));
+    return order.sort((a, b) => a.at - b.at).map(({ each }) => each);
+  }
+
   /** Picks by weight; a weight of 0 is never picked. */
   weighed<T extends string>(weights: Readonly<Partial<Record<T, number>>>): T {
     const entries = Object.entries(weights) as [T, number][];
