@@ -30,7 +30,7 @@ interface Kept {
   ending: boolean;
 }
 
-/** Tells whether a whole request is being answered on this connection, which then ends with that answer. */
+/** Tells whether a whole request is being answered on this connection, or one was answered before all of it had arrived: then it ends with that answer. */
 export type EndAfterAnswer = (socket: Socket) => boolean;
 
 /** As sent: double slashes have not been joined yet. */
@@ -51,6 +51,19 @@ function refuseSurplus(app: FastifyInstance, isSurplus: (socket: Socket) => bool
     reply.header('connection', 'close');
     throw new Crowded('all connections of this server are busy');
   });
+}
+
+/** Ends a connection with the answer that is on its way, or was given; false when another answer is due. */
+function endWithAnswer(socket: Socket, connection: Kept | undefined): boolean {
+  if (connection?.latest === undefined) return false;
+  const { busy, latest } = connection;
+  // A second answer to what was answered already would be taken for that of the next request.
+  const isAnswered = latest.headersSent && !latest.req.complete;
+  if (!isAnswered && (busy === 0 || !latest.req.complete)) return false;
+  connection.ending = true;
+  if (!latest.headersSent) latest.setHeader('connection', 'close');
+  if (busy === 0) socket.destroySoon();
+  return true;
 }
 
 /** Keeps the connections of `app` within the limits. Probes and operators are served even then: they must see why it is full. */
@@ -126,11 +139,5 @@ export function limitConnections(app: FastifyInstance, limits: ConnectionLimits)
   app.addHook('onResponse', know);
 
   boundReading(app, limits.readingMs, (socket) => (kept.get(socket)?.busy ?? 0) > 0);
-  return (socket) => {
-    const connection = kept.get(socket);
-    if (connection === undefined || connection.busy === 0 || !connection.latest?.req.complete) return false;
-    connection.ending = true;
-    if (!connection.latest.headersSent) connection.latest.setHeader('connection', 'close');
-    return true;
-  };
+  return (socket) => endWithAnswer(socket, kept.get(socket));
 }

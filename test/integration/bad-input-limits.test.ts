@@ -307,6 +307,16 @@ describe('S16 time', () => {
     expect(text()).toContain('"status":"408"');
     expect(await bench.fingerprint()).toBe(before);
   });
+
+  test('B43 whoever was answered before the body had arrived gets no second answer for it', async () => {
+    const bench = await open({ waitsMs: { ...SERVER_WAITS_MS, headers: 300, request: 600, check: 50 } });
+    const { socket, text } = await hold(bench);
+    const headers = { 'content-type': 'application/json', 'content-length': '1000', connection: 'keep-alive' };
+    socket.write(bytesOf({ method: 'POST', path: '/scim/v2/Nothing', headers }, bench.server.token));
+    await once(socket, 'close');
+    expect(text()).toMatch(/^HTTP\/1\.1 404 /);
+    expect(text().split('HTTP/1.1 ')).toHaveLength(2);
+  });
 });
 
 describe('S16 work', () => {
