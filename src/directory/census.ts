@@ -6,14 +6,16 @@
 import type { Logger } from '../logger.ts';
 import { RedisScript } from '../redis-script.ts';
 import type { Store } from './store.ts';
+import type { Witness } from './witness.ts';
 
 const wholeScript = new RedisScript(new URL('./whole-people.lua', import.meta.url));
 
 /** People looked at in one script; fewer where they are tidied, which is more work for each. */
 const PAGE = { look: 500, tidy: 100 } as const;
-/** Everybody is in the first, also who was deleted; who is there is in the third as well, should the first be what was lost. */
-const INDEXES = ['references', 'userNames', 'order'] as const;
+/** Everybody is in the last, also who was deleted: when it is tidied nothing tells the next start to look again. Who is there is in the second as well. */
+const INDEXES = ['userNames', 'order', 'references'] as const;
 type Index = (typeof INDEXES)[number];
+const TRIES = 3;
 
 export class Census {
   readonly #store: Store;
@@ -44,7 +46,10 @@ export class Census {
   }
 
   async #lost(missing: number): Promise<void> {
-    const { recovery } = await this.#store.guard(() => this.#store.witness.declareMissing(missing));
+    let recovery: Awaited<ReturnType<Witness['declareMissing']>>['recovery'];
+    // Another process may have declared less at this moment: then the first word only brings its epoch.
+    for (let tries = 0; tries < TRIES && recovery !== 'lost' && recovery !== 'rebuilding'; tries += 1)
+      ({ recovery } = await this.#store.guard(() => this.#store.witness.declareMissing(missing)));
     this.#logger.error(
       { site: this.#site, missing, recovery },
       'a part of what is kept of people is gone: the data of this site was lost',

@@ -134,7 +134,7 @@ export class DriftReports {
     for (;;) {
       const was = (await this.#store.guard(() => redis.hget(this.#key('driftRows'), personId))) ?? '';
       const now = text(await change(was === '' ? [] : (JSON.parse(was) as StoredDriftRow[])));
-      if (was === '' && now === '') return;
+      // Also where nothing was and is: a comparison at work may have read of a difference that is over.
       if ((await this.#store.guard(() => putScript.run(redis, prefix, personId, was, now))) === 1) return;
     }
   }

@@ -15,8 +15,10 @@ else
   local f = row.f
   if tonumber(f.v) > tonumber(ARGV[2]) then return 'newer' end
   local here = redis.call('HMGET', key, 'gen', 'name', 'xi', 'filling')
-  -- One that an import has left half full is begun anew.
-  if here[1] and not here[4] and tonumber(here[1]) >= tonumber(f.gen) then return 'kept' end
+  -- What is left of a lost group is no group.
+  if not here[2] then here = {} end
+  -- One that an import has left half full is begun anew, unless somebody has changed it since.
+  if here[1] and here[4] ~= here[1] and tonumber(here[1]) >= tonumber(f.gen) then return 'kept' end
   local named = redis.call('HGET', p .. 'groupNames', f.name)
   if named and named ~= id then return 'conflict' end
   answer = here[1] and 'replaced' or 'added'

@@ -5,10 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { RedisScript } from '../redis-script.ts';
 import { type AuditEntry, decodeAudit, type StoryEntry } from './audit.ts';
+import { type Backlog, readBacklog } from './backlog.ts';
 import { LOSS_FIELDS, lossOf } from './data-loss.ts';
 import type { LeaveState, MaxioLink, OpenStep, RunState, UserRecord } from './record.ts';
 import { monthlyCentsOf, SCHEMA_VERSION } from './record.ts';
 import { decodeRecord } from './record-codec.ts';
+import { milliseconds } from './redis-time.ts';
 import { type Mode, modeOf } from './site-mode.ts';
 import type { Store } from './store.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
@@ -71,19 +73,6 @@ export interface Beginning {
   lastLossMs: number | undefined;
   /** When it was noticed last that data of this site was lost or set back; `undefined`: it never was. */
   dataLossAtMs: number | undefined;
-}
-
-export interface Backlog {
-  pending: number;
-  urgent: number;
-  parked: number;
-  /** Leaves that wait for a decision, and those decided never to be acted on. */
-  held: number;
-  exempt: number;
-  mode: Mode | undefined;
-  /** Age of the oldest acknowledged change that Maxio has not seen yet, 0 when there is none. */
-  oldestPendingMs: number;
-  oldestUrgentMs: number;
 }
 
 export class Runs {
@@ -247,35 +236,7 @@ export class Runs {
   }
 
   async backlog(): Promise<Backlog> {
-    const { redis, prefix } = this.#store;
-    const replies = await redis
-      .pipeline()
-      .zcard(`${prefix}dirty`)
-      .zcard(`${prefix}urgent`)
-      .zcard(`${prefix}parked`)
-      .zrange(`${prefix}dirty`, '0', '0', 'WITHSCORES')
-      .zrange(`${prefix}urgent`, '0', '0', 'WITHSCORES')
-      .time()
-      .zcard(`${prefix}held`)
-      .zcard(`${prefix}exempt`)
-      .hget(`${prefix}mode`, 'mode')
-      .exec();
-    const value = (i: number): unknown => replies?.[i]?.[1];
-    const nowMs = milliseconds(value(5) as [string, string]);
-    const age = (i: number): number => {
-      const score = (value(i) as string[])[1];
-      return score === undefined ? 0 : Math.max(0, nowMs - Number(score));
-    };
-    return {
-      pending: Number(value(0)),
-      urgent: Number(value(1)),
-      parked: Number(value(2)),
-      held: Number(value(6)),
-      exempt: Number(value(7)),
-      mode: modeOf(value(8) as string | null),
-      oldestPendingMs: age(3),
-      oldestUrgentMs: age(4),
-    };
+    return await readBacklog(this.#store);
   }
 
   /** Read the audit entries of one person, oldest first. */
@@ -293,8 +254,4 @@ export class Runs {
   async nowMs(): Promise<number> {
     return milliseconds((await this.#store.redis.time()) as unknown as [string, string]);
   }
-}
-
-function milliseconds([seconds, micros]: [string, string]): number {
-  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
 }

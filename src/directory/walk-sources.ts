@@ -57,7 +57,7 @@ export async function* walk<R extends { id: string }>(
       for (const rows of source.shelf.portions?.(batch, view) ?? [batch]) {
         const records = rows.map(({ record }) => record);
         const resources = read.length === 0 ? [] : await source.shelf.resources(records, view);
-        pace.breather.rested();
+        pace.rested();
         for (const [at, row] of rows.entries()) {
           const resource = resources[at];
           if (pace.breather.isDue) await pace.rest();
@@ -76,9 +76,14 @@ class Pace {
   readonly #beganMs = performance.now();
 
   async rest(): Promise<void> {
-    if (performance.now() - this.#beganMs > WALK_MS_MAX)
-      throw new DirectoryUnavailable('the list took too long to look through', 10);
+    this.#check();
     await this.breather.rest();
+  }
+
+  /** Others have had their turn while something was read. */
+  rested(): void {
+    this.#check();
+    this.breather.rested();
   }
 
   async matches(filter: Filter, resource: JsonObject): Promise<boolean> {
@@ -86,6 +91,11 @@ class Pace {
     let turn = turns.next();
     for (; turn.done !== true; turn = turns.next()) if (this.breather.isDue) await this.rest();
     return turn.value;
+  }
+
+  #check(): void {
+    if (performance.now() - this.#beganMs > WALK_MS_MAX)
+      throw new DirectoryUnavailable('the list took too long to look through', 10);
   }
 }
 

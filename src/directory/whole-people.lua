@@ -45,7 +45,7 @@ end
 -- Or they would join none of their groups again. A group is half full now, so an import may fill it.
 for _, group in ipairs(redis.call('ZRANGE', p .. 'groupOrder', 0, -1)) do
   local members = p .. 'members:' .. group
-  if redis.call('ZREM', members, unpack(gone)) > 0 then
+  if redis.call('ZREM', members, unpack(gone)) > 0 and redis.call('HEXISTS', p .. 'group:' .. group, 'attrs') == 1 then
     local gen = redis.call('HINCRBY', p .. 'group:' .. group, 'gen', 1)
     redis.call('HSET', p .. 'group:' .. group, 'modified', now, 'size', redis.call('ZCARD', members), 'filling', gen)
   end

@@ -19,9 +19,11 @@ export function createSiteCrowd(limits: SiteLimits): Admit {
   const largeBodies = new Counts();
   const largeReads = new Counts();
 
-  const scale = (siteKey: string, counted: Counts[]): Weigh => {
+  const scale = (siteKey: string, counted: Counts[], isOver: () => boolean): Weigh => {
     let bytes = 0;
     return (more) => {
+      // Its places have been given back: what went on would be counted by nobody, or for ever.
+      if (isOver()) throw gone();
       bytes += more;
       if (bytes <= limits.largeReadBytes || counted.includes(largeReads)) return;
       if (largeReads.of(siteKey) >= limits.siteLargeReads) {
@@ -33,6 +35,8 @@ export function createSiteCrowd(limits: SiteLimits): Admit {
   };
 
   return (siteKey, request, reply) => {
+    // Nothing will tell any more that it is over.
+    if (request.raw.socket.destroyed) throw gone();
     const isLarge = mayBeLarge(request, limits.bodyBytes);
     if (requests.of(siteKey) >= limits.siteRequests) {
       throw new Crowded(`${limits.siteRequests} requests of this SCIM connection are under way`);
@@ -49,8 +53,12 @@ export function createSiteCrowd(limits: SiteLimits): Admit {
       for (const counts of counted) counts.change(siteKey, -1);
     };
     reply.raw.once('finish', over).once('close', over);
-    return scale(siteKey, counted);
+    return scale(siteKey, counted, () => isOver);
   };
+}
+
+function gone(): Crowded {
+  return new Crowded('nobody waits for the answer any more');
 }
 
 /** A body of unknown length may become as large as its route allows. */

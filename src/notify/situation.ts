@@ -3,10 +3,11 @@
  * Refuses to judge it (conditions.ts). The parts above the directory are handed in as questions, so that a site without them is read as well.
  */
 import type { SiteConfig } from '../config.ts';
+import type { Backlog } from '../directory/backlog.ts';
 import type { ClientStanding } from '../directory/client-expiry.ts';
 import type { Strangers } from '../directory/gate.ts';
 import type { GuardState, Holds } from '../directory/holds.ts';
-import type { Backlog, Runs } from '../directory/runs.ts';
+import type { Runs } from '../directory/runs.ts';
 import type { SiteMode, SiteModes } from '../directory/site-mode.ts';
 import type { Store } from '../directory/store.ts';
 import type { TokenStanding } from '../directory/token-expiry.ts';

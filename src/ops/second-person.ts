@@ -61,7 +61,8 @@ export async function handsOf(site: OpsSite): Promise<Hand[]> {
   const [{ applied }, mode] = await Promise.all([site.configuration.state(), site.modes.read()]);
   const hands = authorsOf(applied?.author ?? 'start', 'made the configuration');
   // A mode that nobody has set is nobody's change, and a release is itself an approval: counted here, two approvers would lock each other out.
-  if (mode !== undefined && !mode.byRelease && !MODE_OF_NOBODY.has(mode.by)) hands.push({ name: mode.by, did: SET_MODE });
+  const isRelease = mode?.byRelease || mode?.atMs === mode?.releasedAtMs;
+  if (mode !== undefined && !isRelease && !MODE_OF_NOBODY.has(mode.by)) hands.push({ name: mode.by, did: SET_MODE });
   return [...hands, ...importHands(await site.imports.importers())];
 }
 

@@ -112,7 +112,10 @@ export async function readSite(site: OpsSite): Promise<SiteReading> {
     modeWhy: mode === undefined || mode.why === '' ? null : mode.why,
     exempt: guard.exempt,
     groups,
-    pendingForSeconds: mode?.mode !== 'enforce' || paused !== undefined ? null : timeForPeople(backlog.pending, budget),
+    pendingForSeconds:
+      mode?.mode !== 'enforce' || paused !== undefined
+        ? null
+        : timeForPeople(Math.max(0, backlog.pending - backlog.waiting), budget),
     guard: guardOf(guard),
     survey: { state: survey.state, detail: survey.detail },
     drift: { state: drift.state, at: drift.atMs === 0 ? null : moment(drift.atMs), counts: openCounts(drift) },

@@ -8,7 +8,7 @@
  * | nothing that bills, but that product, ended by us | bring it back |
  * | another product, still there, but ended by us | bring it back, then change it |
  * | an adopted subscription to a product that no rule names | nothing: somebody has sold it |
- * | nothing of ours, but somebody else's subscription to that product, or to another of its family | nothing, and it is told |
+ * | nothing of ours that bills or only waits, but somebody else's subscription to that product, or to another of its family | nothing; of a group's product it is told |
  * | the product is the site's own, and one of another family bills that nothing has taken away | nothing: one is enough |
  * | nothing | create |
  *
@@ -97,7 +97,9 @@ function planOne(desired: Desired, known: Known, link: MaxioLink, wanted: Wanted
   const back =
     ended.findLast(({ productHandle }) => productHandle === wanted.productHandle) ??
     ended.findLast(({ state }) => isPresent(state));
-  if (back !== undefined) return planBack(known, link, back);
+  // Canceled, and somebody else has sold something of this family since: brought back as well it would bill twice.
+  const isReplaced = back?.state === 'canceled' && givenByOthers(desired, link, wanted) !== undefined;
+  if (back !== undefined && !isReplaced) return planBack(known, link, back);
   // Looked at each time: nobody tells us when what somebody else has sold is over.
   if (known.seen.subscriptions === undefined) return { kind: 'look', at: 'subscriptions' };
   // Somebody at Maxio has already given this customer the product, or another of its family: a second one would bill twice.

@@ -197,6 +197,21 @@ describe('the plan', () => {
       decide([PRO], [], { foreign: [{ id: '9', productHandle: 'basic' }], seen: [] }),
     ],
     [
+      'that product, ended by us, and somebody else gave another of the family since',
+      'settle',
+      decide([PRO], [remembered('pro', { state: 'canceled', endedBy: 'cancel' })], {
+        foreign: [{ id: '9', productHandle: 'basic' }],
+        seen: [sub('pro', { state: 'canceled' })],
+      }),
+    ],
+    [
+      'the same, by memory alone',
+      'look subscriptions',
+      decide([PRO], [remembered('pro', { state: 'canceled', endedBy: 'cancel' })], {
+        foreign: [{ id: '9', productHandle: 'basic' }],
+      }),
+    ],
+    [
       'somebody else gave a product of the family that no rule names',
       'settle',
       decide([PRO], [], { foreign: [{ id: '9', productHandle: 'enterprise', productFamily: 'plans' }], seen: [] }),

@@ -25,7 +25,9 @@ const siteStatus = shape(
     oldestPendingSeconds: count,
     pendingForSeconds: count
       .nullable()
-      .describe('About how long it takes until nobody is pending, by the call budget; null while nothing is written at Maxio.'),
+      .describe(
+        'About how long it takes, by the call budget, until nobody is pending but those who wait for a moment of theirs; null while nothing is written at Maxio.',
+      ),
     urgent: count.describe('People who should stop being billed and still may be; part of pending.'),
     oldestUrgentSeconds: count,
     parked: count,
