@@ -215,15 +215,16 @@ describe('parked people', () => {
 describe('the backlog', () => {
   it('counts people and tells the age of the oldest', async () => {
     const site = openSite(server);
-    const none = { pending: 0, urgent: 0, parked: 0, held: 0, exempt: 0, oldestPendingMs: 0, oldestUrgentMs: 0 };
+    const none = { pending: 0, urgent: 0, parked: 0, held: 0, exempt: 0, waiting: 0, oldestPendingMs: 0, oldestUrgentMs: 0 };
     expect(await site.runs.backlog()).toEqual({ ...none, mode: 'enforce' });
     await dirty(site, 1, 2);
     await site.store.commit(changeOf(2, { expected: 1, deleted: true }));
     const nowMs = await site.runs.nowMs();
     await site.redis.zadd(`${site.store.prefix}dirty`, 'XX', nowMs - 90_000, 'id-1');
     await site.redis.zadd(`${site.store.prefix}urgent`, 'XX', nowMs - 30_000, 'id-2');
+    await site.redis.zadd(`${site.store.prefix}due`, nowMs + 60_000, 'id-1');
     const backlog = await site.runs.backlog();
-    expect(backlog).toMatchObject({ pending: 2, urgent: 1, parked: 0 });
+    expect(backlog).toMatchObject({ pending: 2, urgent: 1, parked: 0, waiting: 1 });
     expect(backlog.oldestPendingMs).toBeGreaterThanOrEqual(90_000);
     expect(backlog.oldestUrgentMs).toBeGreaterThanOrEqual(30_000);
     expect(backlog.oldestUrgentMs).toBeLessThan(90_000);
