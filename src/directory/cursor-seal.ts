@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Seal } from '../scim/cursor.ts';
+import { milliseconds } from './redis-time.ts';
 import type { Store } from './store.ts';
 import { DirectoryUnavailable } from './unavailable.ts';
 
@@ -18,14 +19,14 @@ export async function readSeal(store: Store): Promise<Seal> {
     store.redis.pipeline().set(name, fresh, 'NX').get(name).time().exec(),
   );
   const [[setError] = [], [getError, key] = [], [timeError, time] = []] = replies ?? [];
-  const [seconds, microseconds] = (Array.isArray(time) ? time : []).map(Number);
+  const nowMs = milliseconds(Array.isArray(time) ? time : []);
   const error = setError ?? getError ?? timeError;
-  if (error || typeof key !== 'string' || seconds === undefined || microseconds === undefined) {
+  if (error || typeof key !== 'string' || Number.isNaN(nowMs)) {
     throw new DirectoryUnavailable('the directory could not be read', 10, { cause: error });
   }
   return {
     key: Buffer.from(key, 'base64'),
     epoch: store.witness.standing.epoch,
-    nowMs: seconds * 1_000 + Math.floor(microseconds / 1_000),
+    nowMs,
   };
 }

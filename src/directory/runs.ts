@@ -252,6 +252,6 @@ export class Runs {
 
   /** Read Redis TIME, the only clock that spans processes. */
   async nowMs(): Promise<number> {
-    return milliseconds((await this.#store.redis.time()) as unknown as [string, string]);
+    return milliseconds(await this.#store.redis.time());
   }
 }

@@ -9,6 +9,7 @@ import type { Logger } from '../logger.ts';
 import { RedisScript } from '../redis-script.ts';
 import { issueSecret } from './issued-secret.ts';
 import { sitePrefix } from './keys.ts';
+import { milliseconds } from './redis-time.ts';
 import { CONFIGURED, decodeToken, TokenBook } from './token-book.ts';
 import { standingOf, type TokenStanding } from './token-expiry.ts';
 
@@ -110,7 +111,7 @@ export class Tokens {
       redis.hgetall(`${this.#prefix}tokenUses`),
       redis.time(),
     ]);
-    const nowMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+    const nowMs = milliseconds(time);
     const lastUse = (id: string): number | undefined => (uses[id] === undefined ? undefined : Number(uses[id]));
     const tokens = Object.entries(texts).flatMap(([id, text]): TokenRow[] => {
       const token = decodeToken(text);
